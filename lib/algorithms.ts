@@ -1,0 +1,35 @@
+export type AsymmetricAlgorithm =
+  'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA'
+export type SecretAlgorithm = 'HS256' | 'HS384' | 'HS512'
+
+/** A JWS algorithm that the plugin verifies, by its one name inside the plugin. */
+export type JwsAlgorithm = AsymmetricAlgorithm | SecretAlgorithm
+
+/** What a public key has to be for an algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). */
+export const asymmetricAlgorithms: Readonly<Record<AsymmetricAlgorithm, { kty: string; crv?: string }>> = {
+  RS256: { kty: 'RSA' },
+  RS384: { kty: 'RSA' },
+  RS512: { kty: 'RSA' },
+  PS256: { kty: 'RSA' },
+  PS384: { kty: 'RSA' },
+  PS512: { kty: 'RSA' },
+  ES256: { kty: 'EC', crv: 'P-256' },
+  ES384: { kty: 'EC', crv: 'P-384' },
+  ES512: { kty: 'EC', crv: 'P-521' },
+  EdDSA: { kty: 'OKP', crv: 'Ed25519' },
+}
+
+/** The least bytes that a shared secret has (RFC 7518 section 3.2). */
+export const secretAlgorithms: Readonly<Record<SecretAlgorithm, number>> = { HS256: 32, HS384: 48, HS512: 64 }
+
+/**
+ * The one name of an algorithm: RFC 9864 renames `EdDSA` over Ed25519 to `Ed25519`, and both are the same
+ * algorithm with the same key.
+ */
+export function canonicalAlgorithm(name: unknown): JwsAlgorithm | undefined {
+  if (name === 'Ed25519') return 'EdDSA'
+  return typeof name === 'string' &&
+    (Object.hasOwn(asymmetricAlgorithms, name) || Object.hasOwn(secretAlgorithms, name))
+    ? (name as JwsAlgorithm)
+    : undefined
+}

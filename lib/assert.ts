@@ -1,0 +1,45 @@
+/** Assertions about options. They share one grammar: the option's name, then what is right. */
+
+export function wrong(name: string, right: string): never {
+  throw new TypeError(`fastify-jwks-auth: option "${name}" ${right}`)
+}
+
+/** Refuses names that are not known, since a misspelled check is a missing one. */
+export function assertNames(path: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) wrong(path + unknown, `is unknown; known are ${known.join(', ')}`)
+}
+
+export function assertRecord(name: string, value: unknown): asserts value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) wrong(name, 'must be an object')
+}
+
+export function assertText(name: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value === '') wrong(name, 'must be a non-empty string')
+}
+
+export function assertFunction(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') wrong(name, 'must be a function')
+}
+
+export function assertFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') wrong(name, 'must be true or false')
+}
+
+export function wholeNumber(name: string, value: unknown, least: number, unit = 'milliseconds'): number {
+  if (!Number.isSafeInteger(value) || (value as number) < least) {
+    wrong(name, `must be a whole number of ${unit}, at least ${least}`)
+  }
+  return value as number
+}
+
+/** A copy of a list that has members, each of them checked. */
+export function list<T>(name: string, value: unknown, member: (name: string, value: unknown) => T): T[] {
+  if (!Array.isArray(value) || value.length === 0) wrong(name, 'must be a list with at least one entry')
+  return Array.from(value, (entry, index) => member(`${name}[${index}]`, entry))
+}
+
+export function text(name: string, value: unknown): string {
+  assertText(name, value)
+  return value
+}

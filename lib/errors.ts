@@ -1,0 +1,98 @@
+/** The `code` of a refusal, stable across releases: branch on this, never on the message. */
+export type JwksAuthErrorCode =
+  | 'authorization_header_missing'
+  | 'invalid_header'
+  | 'invalid_algorithm'
+  | 'token_invalid_signature'
+  | 'token_expired'
+  | 'token_not_active'
+  | 'invalid_audience'
+  | 'invalid_claims'
+  | 'jwks_unavailable'
+
+/** The `error` of a Bearer challenge (RFC 6750 section 3.1). */
+export type ChallengeError = 'invalid_request' | 'invalid_token'
+
+/** What a refusal answers. */
+export interface Refusal {
+  readonly code: JwksAuthErrorCode
+  readonly statusCode: 401 | 503
+  readonly message: string
+  /** Without it the challenge names the scheme alone. */
+  readonly challengeError?: ChallengeError | undefined
+  /** Seconds, for `Retry-After`. */
+  readonly retryAfter?: number | undefined
+}
+
+/**
+ * A request that was refused. Its message is made of public words only: nothing in it comes from the token,
+ * from the issuer's answer or from a library.
+ */
+export class JwksAuthError extends Error implements Refusal {
+  override readonly name = 'JwksAuthError'
+  readonly code: JwksAuthErrorCode
+  readonly statusCode: 401 | 503
+  readonly challengeError: ChallengeError | undefined
+  readonly retryAfter: number | undefined
+
+  constructor(refusal: Refusal) {
+    super(refusal.message)
+    this.code = refusal.code
+    this.statusCode = refusal.statusCode
+    this.challengeError = refusal.challengeError
+    this.retryAfter = refusal.retryAfter
+  }
+}
+
+const unauthorized = (
+  code: JwksAuthErrorCode,
+  message: string,
+  challengeError?: ChallengeError,
+): Refusal => ({ code, statusCode: 401, message, challengeError })
+
+type RefusalName =
+  | 'noCredentials'
+  | 'otherScheme'
+  | 'noToken'
+  | 'manyParts'
+  | 'unreadable'
+  | 'algorithm'
+  | 'noKey'
+  | 'signature'
+  | 'claims'
+  | 'expired'
+  | 'notActive'
+
+/** The refusals whose words are always the same. */
+export const refusals: Readonly<Record<RefusalName, Refusal>> = {
+  noCredentials: unauthorized('authorization_header_missing', 'Authorization header is expected'),
+  otherScheme: unauthorized('invalid_header', 'Authorization header must start with Bearer'),
+  noToken: unauthorized('invalid_header', 'Token not found', 'invalid_request'),
+  manyParts: unauthorized('invalid_header', 'Authorization header must be Bearer token', 'invalid_request'),
+  unreadable: unauthorized('invalid_header', 'Unable to parse authentication token.', 'invalid_token'),
+  algorithm: unauthorized('invalid_algorithm', 'the signing algorithm is not allowed', 'invalid_token'),
+  noKey: unauthorized('invalid_header', 'Unable to find appropriate key', 'invalid_token'),
+  signature: unauthorized('token_invalid_signature', 'token signature is invalid', 'invalid_token'),
+  claims: unauthorized(
+    'invalid_claims',
+    'incorrect claims, please check the audience and issuer',
+    'invalid_token',
+  ),
+  expired: unauthorized('token_expired', 'token is expired', 'invalid_token'),
+  notActive: unauthorized('token_not_active', 'token is not active yet', 'invalid_token'),
+}
+
+export function audienceRefusal(expected: readonly string[]): Refusal {
+  const message = `the audience does not match. expected: ${expected.join(', ')}`
+  return unauthorized('invalid_audience', message, 'invalid_token')
+}
+
+/** The issuer's fault and not the token's, so there is no challenge (RFC 9110 section 15.6.4). */
+export function unavailableRefusal(retryAfter: number): Refusal {
+  return {
+    code: 'jwks_unavailable',
+    statusCode: 503,
+    message: 'the keys of the issuer are unavailable, please try again later',
+    retryAfter,
+  }
+}

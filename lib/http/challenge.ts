@@ -1,0 +1,21 @@
+import type { Refusal } from '../errors.ts'
+
+/** The Bearer challenge for a refusal (RFC 6750 section 3, RFC 9110 section 11.6.1). */
+export function bearerChallenge(realm: string, { challengeError }: Refusal): string {
+  const challenge = `Bearer realm=${quoted(realm)}`
+  return challengeError ? `${challenge}, error=${quoted(challengeError)}` : challenge
+}
+
+/**
+ * The `WWW-Authenticate` header with our challenge in it: challenges of other schemes stay, since a client may
+ * choose, and an earlier Bearer challenge gives way to the newer one.
+ */
+export function withChallenge(present: unknown, challenge: string): string | string[] {
+  const others = [present ?? []].flat().filter((value) => !/^bearer\b/i.test(String(value))) as string[]
+  return others.length === 0 ? challenge : [...others, challenge]
+}
+
+/** A quoted-string (RFC 9110 section 5.6.4). */
+function quoted(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`
+}

@@ -1,0 +1,186 @@
+import { createPublicKey } from 'node:crypto'
+import {
+  asymmetricAlgorithms,
+  canonicalAlgorithm,
+  secretAlgorithms,
+  type JwsAlgorithm,
+  type SecretAlgorithm,
+} from './algorithms.ts'
+import { assertNames, assertRecord, assertText, list, text, wholeNumber, wrong } from './assert.ts'
+import type { ClaimRules, ClaimValue } from './checks.ts'
+import { isTrustworthy } from './urls.ts'
+
+/** One issuer's options, checked and with their defaults. */
+export interface IssuerSettings {
+  readonly issuer: string
+  readonly algorithms: ReadonlySet<JwsAlgorithm>
+  readonly rules: ClaimRules
+  /** The bytes of a shared secret, where the issuer has one. */
+  readonly secret: Buffer | undefined
+  /** Where the JWK Set is, where it needn't be discovered. */
+  readonly jwksUri: URL | undefined
+}
+
+/** Every option of one issuer. */
+export const issuerOptionNames: readonly string[] = [
+  'domain',
+  'issuer',
+  'audience',
+  'jwksUri',
+  'secret',
+  'algorithms',
+  'claims',
+  'clockTolerance',
+  'maxTokenAge',
+  'requiredClaims',
+  'profile',
+]
+
+/**
+ * @param path - Stands before the names of options in errors.
+ * @throws {TypeError}
+ */
+export function issuerSettings(options: unknown, path: string, allowInsecure: boolean): IssuerSettings {
+  assertRecord(path.slice(0, -1), options)
+  assertNames(path, options, issuerOptionNames)
+  const { domain, secret, jwksUri } = options
+  if (secret !== undefined && jwksUri !== undefined) {
+    wrong(
+      `${path}secret`,
+      'excludes "jwksUri": tokens are signed with a shared secret or with published keys',
+    )
+  }
+  const algorithms = algorithmSettings(`${path}algorithms`, options.algorithms, secret !== undefined)
+  const issuer = issuerName(options, path, allowInsecure)
+  const location =
+    jwksUri ?? (domain === undefined ? undefined : `https://${String(domain)}/.well-known/jwks.json`)
+  return Object.freeze({
+    issuer,
+    algorithms,
+    rules: claimRules(options, path),
+    secret: secret === undefined ? undefined : secretBytes(`${path}secret`, secret, algorithms),
+    jwksUri:
+      secret !== undefined || location === undefined
+        ? undefined
+        : keyUrl(`${path}jwksUri`, location, allowInsecure),
+  })
+}
+
+function issuerName(options: Record<string, unknown>, path: string, allowInsecure: boolean): string {
+  const { domain, issuer, jwksUri, secret } = options
+  if (domain !== undefined) {
+    if (issuer !== undefined)
+      wrong(`${path}domain`, 'excludes "issuer": it is the short form of https://DOMAIN/')
+    if (typeof domain !== 'string' || /[\s/?#@\\]/.test(domain) || !URL.canParse(`https://${domain}/`)) {
+      wrong(`${path}domain`, 'must be a host name with an optional port, such as tenant.eu.auth0.com')
+    }
+    return `https://${domain}/`
+  }
+  if (issuer === undefined) wrong(`${path}issuer`, 'is required (or "domain", for an Auth0 tenant)')
+  assertText(`${path}issuer`, issuer)
+  if (jwksUri === undefined && secret === undefined) {
+    const url = keyUrl(`${path}issuer`, issuer, allowInsecure)
+    if (url.search || url.hash) wrong(`${path}issuer`, 'must be a URL without a query and a fragment')
+  }
+  return issuer
+}
+
+function keyUrl(name: string, value: unknown, allowInsecure: boolean): URL {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  if (!url || !isTrustworthy(url, allowInsecure) || url.username || url.password) {
+    wrong(name, 'must be an https URL (http only on loopback or with allowInsecureIssuers: true)')
+  }
+  return url
+}
+
+function algorithmSettings(name: string, value: unknown, symmetric: boolean): ReadonlySet<JwsAlgorithm> {
+  const known = Object.keys(symmetric ? secretAlgorithms : asymmetricAlgorithms)
+  if (value === undefined) return new Set((symmetric ? ['HS256'] : known) as JwsAlgorithm[])
+  return new Set(
+    list(name, value, (entryName, entry) => {
+      const algorithm = canonicalAlgorithm(entry)
+      if (algorithm === undefined || !known.includes(algorithm)) {
+        wrong(entryName, `must be one of ${known.join(', ')} ${symmetric ? 'with' : 'without'} "secret"`)
+      }
+      return algorithm
+    }),
+  )
+}
+
+/** The public half of a key pair is no secret: whoever has read it could sign with it. */
+function secretBytes(name: string, value: unknown, algorithms: ReadonlySet<JwsAlgorithm>): Buffer {
+  if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+    wrong(name, 'must be a string or a Uint8Array')
+  }
+  const bytes = Buffer.from(value)
+  if (isKeyText(bytes.toString()) || isPublicKeyBytes(bytes)) {
+    wrong(
+      name,
+      'must be a shared secret and not a PEM, DER or JWK key; published keys are found by "jwksUri"',
+    )
+  }
+  const least = Math.max(
+    ...[...algorithms].map((algorithm) => secretAlgorithms[algorithm as SecretAlgorithm]),
+  )
+  if (bytes.length < least) {
+    wrong(name, `must have at least ${least} bytes for ${[...algorithms].join(', ')} (RFC 7518 section 3.2)`)
+  }
+  return bytes
+}
+
+function isKeyText(secret: string): boolean {
+  if (secret.includes('-----BEGIN')) return true
+  try {
+    return typeof JSON.parse(secret) === 'object'
+  } catch {
+    return false
+  }
+}
+
+function isPublicKeyBytes(key: Buffer): boolean {
+  return (['spki', 'pkcs1'] as const).some((type) => {
+    try {
+      return createPublicKey({ key, format: 'der', type }) !== undefined
+    } catch {
+      return false
+    }
+  })
+}
+
+function claimRules(options: Record<string, unknown>, path: string): ClaimRules {
+  const { clockTolerance = 5_000, maxTokenAge, requiredClaims, profile } = options
+  if (profile !== undefined && profile !== 'rfc9068') wrong(`${path}profile`, "must be 'rfc9068'")
+  return Object.freeze({
+    audience: audienceSettings(`${path}audience`, options.audience),
+    clockTolerance: wholeNumber(`${path}clockTolerance`, clockTolerance, 0),
+    maxTokenAge: maxTokenAge === undefined ? undefined : wholeNumber(`${path}maxTokenAge`, maxTokenAge, 1),
+    requiredClaims: requiredClaims === undefined ? [] : list(`${path}requiredClaims`, requiredClaims, text),
+    claims: claimValues(`${path}claims`, options.claims),
+    profile,
+  })
+}
+
+function audienceSettings(name: string, value: unknown): readonly string[] | false {
+  if (value === false) return false
+  if (value === undefined) {
+    wrong(name, 'is required: a string or a list of strings, or false for an issuer whose tokens have no aud')
+  }
+  return Array.isArray(value) ? list(name, value, text) : [text(name, value)]
+}
+
+function claimValues(name: string, value: unknown): ReadonlyMap<string, readonly ClaimValue[]> {
+  if (value === undefined) return new Map()
+  assertRecord(name, value)
+  return new Map(
+    Object.entries(value).map(([claim, allowed]) => {
+      const path = `${name}.${claim}`
+      return [claim, Array.isArray(allowed) ? list(path, allowed, claimValue) : [claimValue(path, allowed)]]
+    }),
+  )
+}
+
+function claimValue(name: string, value: unknown): ClaimValue {
+  if (typeof value === 'string' && value !== '') return value
+  if (typeof value === 'boolean' || Number.isFinite(value)) return value as ClaimValue
+  wrong(name, 'must be a non-empty string, a number, a boolean or a list of them')
+}

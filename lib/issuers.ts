@@ -1,0 +1,95 @@
+import { canonicalAlgorithm, type AsymmetricAlgorithm, type JwsAlgorithm } from './algorithms.ts'
+import type { ClaimRules } from './checks.ts'
+import { JwksAuthError, refusals } from './errors.ts'
+import type { IssuerSettings } from './issuer-settings.ts'
+import { signatureVerifier, type SignatureVerifier } from './jwt.ts'
+import { discoverJwksUri } from './keys/discovery.ts'
+import { fetchJson } from './keys/fetch-json.ts'
+import type { VerificationKey } from './keys/key.ts'
+import { RemoteKeys, type Log } from './keys/remote-keys.ts'
+import type { JwksSettings } from './settings.ts'
+import type { UnverifiedToken } from './token.ts'
+
+type Found<T> = T | undefined | Promise<T | undefined>
+
+/** An issuer whose tokens are accepted: what they must be like, and who can tell that they are its own. */
+export interface Issuer {
+  readonly rules: ClaimRules
+  /** The verifier for a token, undefined where the issuer has no key for it. */
+  verifierFor(token: UnverifiedToken): Found<SignatureVerifier>
+  prefetch(): Promise<void>
+  close(): void
+}
+
+/** What issuers need to fetch their keys. */
+export interface IssuerContext {
+  readonly jwks: JwksSettings
+  readonly allowInsecureIssuers: boolean
+  readonly log: Log
+}
+
+export function createIssuer(settings: IssuerSettings, context: IssuerContext): Issuer {
+  const { algorithms, rules, secret } = settings
+  const keys = secret === undefined ? publishedKeys(settings, context) : sharedSecret(secret)
+  return {
+    ...keys,
+    rules,
+    verifierFor({ header }) {
+      const algorithm = canonicalAlgorithm(header.alg)
+      if (algorithm === undefined || !algorithms.has(algorithm)) throw new JwksAuthError(refusals.algorithm)
+      return keys.verifierOf(header.kid, algorithm)
+    },
+  }
+}
+
+interface KeySource extends Pick<Issuer, 'prefetch' | 'close'> {
+  verifierOf(kid: unknown, algorithm: JwsAlgorithm): Found<SignatureVerifier>
+}
+
+/** A shared secret has one key, whatever `kid` a token names. */
+function sharedSecret(secret: Buffer): KeySource {
+  const verifiers = new Map<JwsAlgorithm, SignatureVerifier>()
+  return {
+    verifierOf: (_kid, algorithm) => once(verifiers, algorithm, () => signatureVerifier(secret, algorithm)),
+    async prefetch() {},
+    close() {},
+  }
+}
+
+function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerContext): KeySource {
+  const { jwks, allowInsecureIssuers, log } = context
+  const remote = new RemoteKeys({
+    ...jwks,
+    issuer,
+    log,
+    async fetchKeys(signal) {
+      const get = (url: URL): Promise<unknown> => fetchJson(url, { ...jwks, signal })
+      // Discovered anew for each look-up, so that keys are never kept at an address that the issuer has left.
+      return get(jwksUri ?? (await discoverJwksUri(issuer, allowInsecureIssuers, get)))
+    },
+  })
+  const verifiers = new WeakMap<VerificationKey, SignatureVerifier>()
+  const verifierOf = (key: VerificationKey | undefined): SignatureVerifier | undefined =>
+    key && once(verifiers, key, () => signatureVerifier(key.pem, key.alg))
+  return {
+    verifierOf(kid, algorithm) {
+      if (typeof kid !== 'string') return undefined
+      const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
+      return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
+    },
+    prefetch: () => remote.prefetch(),
+    close: () => remote.close(),
+  }
+}
+
+/** What is kept for a key, made when it is first asked for. */
+function once<K extends WeakKey | string, V>(kept: KeptValues<K, V>, key: K, make: () => V): V {
+  const value = kept.get(key) ?? make()
+  kept.set(key, value)
+  return value
+}
+
+interface KeptValues<K, V> {
+  get(key: K): V | undefined
+  set(key: K, value: V): unknown
+}

@@ -1,0 +1,141 @@
+import type { JwsAlgorithm } from './algorithms.ts'
+import type { ClaimValue } from './checks.ts'
+import type { Dispatcher } from './keys/fetch-json.ts'
+
+/** What an issuer's tokens must be like. Times are milliseconds. */
+export interface TokenOptions {
+  /**
+   * One of these must be in `aud`. `false` is the one way to go without, for issuers whose access tokens have no
+   * `aud` (Amazon Cognito): then tell your own tokens apart by `claims`.
+   */
+  audience: string | readonly string[] | false
+  /**
+   * The algorithms that tokens may be signed with. `EdDSA` and `Ed25519` are one.
+   *
+   * @defaultValue all asymmetric ones; with `secret` `['HS256']`
+   */
+  algorithms?: readonly (JwsAlgorithm | 'Ed25519')[]
+  /** Values that claims must have, each a value or a list of allowed ones. */
+  claims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>>
+  /**
+   * How far the clocks of issuer and server may be apart.
+   *
+   * @defaultValue 5,000
+   */
+  clockTolerance?: number
+  /** How long after `iat` a token is taken; `iat` is then required. Off by default. */
+  maxTokenAge?: number
+  /** Claims that must be there beside `iss`, `exp` and `aud`. */
+  requiredClaims?: readonly string[]
+  /** `'rfc9068'`: the header type `at+jwt` and the claims that RFC 9068 section 2.2 requires. */
+  profile?: 'rfc9068'
+}
+
+/** Which issuer, in Auth0's short form or by its name. */
+export type IssuerName =
+  | {
+      /**
+       * Auth0's short form, a host name with an optional port: the issuer is `https://DOMAIN/`, its keys are at
+       * `https://DOMAIN/.well-known/jwks.json`.
+       */
+      domain: string
+      issuer?: never
+    }
+  | {
+      /** The exact `iss` of its tokens. Unless `jwksUri` or `secret` is given, a URL from which its keys are discovered. */
+      issuer: string
+      domain?: never
+    }
+
+/** Where the keys are, when not by discovery. */
+export type IssuerKeys =
+  | {
+      /** Where the JWK Set is. */
+      jwksUri?: string
+      secret?: never
+    }
+  | {
+      /** The shared secret of HS256, HS384 or HS512: text (its UTF-8 is taken) or bytes, at least as long as the hash. */
+      secret: string | Uint8Array
+      jwksUri?: never
+    }
+
+/** One issuer whose access tokens are accepted. */
+export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys
+
+/** How keys are kept. Times are milliseconds. */
+export interface JwksOptions {
+  /**
+   * How old the knowledge of a key may get while its issuer can be reached.
+   *
+   * @defaultValue 300,000
+   */
+  refreshInterval?: number
+  /**
+   * How long after the last good answer known keys go on working while the issuer can't be reached. 0: not at all.
+   *
+   * @defaultValue 3,600,000
+   */
+  maxStale?: number
+  /**
+   * The time in which all unknown `kid`s of an issuer together cause at most 2 look-ups. 0: no bound.
+   *
+   * @defaultValue 10,000
+   */
+  cooldown?: number
+  /**
+   * How long a look-up may take, discovery included.
+   *
+   * @defaultValue 5,000
+   */
+  timeout?: number
+  /**
+   * Bytes that an issuer's answer may have, unpacked.
+   *
+   * @defaultValue 1,048,576
+   */
+  maxResponseSize?: number
+  /** An undici dispatcher for the fetches: a proxy, a private CA, an agent of your own. */
+  dispatcher?: Dispatcher
+  /**
+   * `true`: keys are fetched before the server is ready, and readiness fails where they can't be.
+   *
+   * @defaultValue false
+   */
+  prefetch?: boolean
+}
+
+/**
+ * What holds for all issuers.
+ *
+ * @typeParam Request - What the callbacks get as a request.
+ * @typeParam Claims - The claims of a verified token.
+ * @typeParam User - What `request.user` is.
+ */
+export interface PluginOptions<Request, Claims, User> {
+  /** How keys are kept. */
+  jwks?: JwksOptions
+  /** Finds the token instead of the Authorization header; undefined where there is none. */
+  getToken?: (request: Request) => string | undefined
+  /** Makes `request.user` of the claims, for each request. */
+  formatUser?: (claims: Claims, request: Request) => User | Promise<User>
+  /**
+   * The realm in every challenge.
+   *
+   * @defaultValue `'api'`
+   */
+  realm?: string
+  /**
+   * Lets issuers and key sets be fetched over http. For tests and closed networks only.
+   *
+   * @defaultValue false
+   */
+  allowInsecureIssuers?: boolean
+}
+
+/** One issuer at the top level, or several under `issuers`. */
+export type OneOrMoreIssuers =
+  | (IssuerOptions & { issuers?: never })
+  | ({ issuers: readonly IssuerOptions[] } & {
+      [Name in keyof TokenOptions | 'domain' | 'issuer' | 'jwksUri' | 'secret']?: never
+    })

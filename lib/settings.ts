@@ -1,0 +1,106 @@
+import { assertFlag, assertFunction, assertNames, assertRecord, list, wholeNumber, wrong } from './assert.ts'
+import { issuerOptionNames, issuerSettings, type IssuerSettings } from './issuer-settings.ts'
+import type { Dispatcher } from './keys/fetch-json.ts'
+import type { PluginOptions } from './options.ts'
+
+/** How keys are kept, checked and with the defaults. Times are milliseconds. */
+export interface JwksSettings {
+  readonly refreshInterval: number
+  readonly maxStale: number
+  readonly cooldown: number
+  readonly timeout: number
+  readonly maxResponseSize: number
+  readonly dispatcher: Dispatcher | undefined
+  readonly prefetch: boolean
+}
+
+/** The plugin's options, checked and with their defaults. */
+export interface Settings<Request, Claims, User> {
+  readonly issuers: readonly IssuerSettings[]
+  readonly jwks: JwksSettings
+  readonly realm: string
+  readonly allowInsecureIssuers: boolean
+  readonly getToken: PluginOptions<Request, Claims, User>['getToken']
+  readonly formatUser: PluginOptions<Request, Claims, User>['formatUser']
+}
+
+const ownNames = ['issuers', 'jwks', 'realm', 'getToken', 'formatUser', 'allowInsecureIssuers']
+/** What Fastify itself takes at registration. */
+const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
+const jwksNames = [
+  'refreshInterval',
+  'maxStale',
+  'cooldown',
+  'timeout',
+  'maxResponseSize',
+  'dispatcher',
+  'prefetch',
+]
+/** The longest time that Node's timers know. */
+const longestTimeout = 2 ** 31 - 1
+
+/**
+ * Reads the options once; they are neither changed nor looked at again.
+ *
+ * @throws {TypeError} that names the option and says what is right.
+ */
+export function readSettings<Request, Claims, User>(options: unknown): Settings<Request, Claims, User> {
+  assertRecord('options', options)
+  const { realm = 'api', getToken, formatUser, allowInsecureIssuers, jwks, issuers, ...others } = options
+  assertNames('', options, [...issuerOptionNames, ...ownNames, ...fastifyNames])
+  assertFunction('getToken', getToken)
+  assertFunction('formatUser', formatUser)
+  assertFlag('allowInsecureIssuers', allowInsecureIssuers)
+  if (typeof realm !== 'string' || !/^[\x20-\x7e]+$/.test(realm)) {
+    wrong('realm', 'must be a non-empty string of printable ASCII')
+  }
+  const insecure = allowInsecureIssuers === true
+  return Object.freeze({
+    issuers: Object.freeze(allIssuers(issuers, others, insecure)),
+    jwks: jwksSettings(jwks),
+    realm,
+    allowInsecureIssuers: insecure,
+    getToken: getToken as PluginOptions<Request, Claims, User>['getToken'],
+    formatUser: formatUser as PluginOptions<Request, Claims, User>['formatUser'],
+  })
+}
+
+function allIssuers(issuers: unknown, others: Record<string, unknown>, insecure: boolean): IssuerSettings[] {
+  const own = Object.entries(others).filter(([name]) => issuerOptionNames.includes(name))
+  if (issuers === undefined) return [issuerSettings(Object.fromEntries(own), '', insecure)]
+  const misplaced = own.find(([, value]) => value !== undefined)
+  if (misplaced) wrong(misplaced[0], 'belongs into the entries of "issuers" where there are several issuers')
+  const seen = new Set<string>()
+  return list('issuers', issuers, (name, entry) => {
+    const settings = issuerSettings(entry, `${name}.`, insecure)
+    if (seen.has(settings.issuer)) wrong(name, 'names an issuer that stands in the list already')
+    seen.add(settings.issuer)
+    return settings
+  })
+}
+
+function jwksSettings(jwks: unknown = {}): JwksSettings {
+  assertRecord('jwks', jwks)
+  assertNames('jwks.', jwks, jwksNames)
+  const { dispatcher, prefetch } = jwks
+  const number = (name: string, byDefault: number, least: number, unit?: string): number =>
+    wholeNumber(`jwks.${name}`, jwks[name] === undefined ? byDefault : jwks[name], least, unit)
+  assertFlag('jwks.prefetch', prefetch)
+  if (
+    dispatcher !== undefined &&
+    typeof (dispatcher as Partial<Dispatcher> | null)?.dispatch !== 'function'
+  ) {
+    wrong('jwks.dispatcher', 'must be an undici dispatcher')
+  }
+  const timeout = number('timeout', 5_000, 1)
+  if (timeout > longestTimeout) wrong('jwks.timeout', `must be at most ${longestTimeout}`)
+  return Object.freeze({
+    refreshInterval: number('refreshInterval', 300_000, 1),
+    maxStale: number('maxStale', 3_600_000, 0),
+    cooldown: number('cooldown', 10_000, 0),
+    timeout,
+    maxResponseSize: number('maxResponseSize', 1_048_576, 1, 'bytes'),
+    dispatcher: dispatcher as Dispatcher | undefined,
+    prefetch: prefetch === true,
+  })
+}

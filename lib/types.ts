@@ -1,0 +1,22 @@
+import type { AccessTokenClaims } from './token.ts'
+
+/**
+ * The application's own types, to be augmented once:
+ *
+ * ```ts
+ * declare module 'fastify-jwks-auth' {
+ *   interface JwksAuthTypes {
+ *     claims: { permissions: string[] } // what your tokens hold beside the registered claims
+ *     user: { id: string } // what formatUser makes, where you have one
+ *   }
+ * }
+ * ```
+ */
+export interface JwksAuthTypes {}
+
+/** The claims of a verified access token, with those of the application. */
+export type JwksAuthClaims = AccessTokenClaims &
+  (JwksAuthTypes extends { claims: infer Claims } ? Claims : unknown)
+
+/** What `request.user` is: the claims, or what `formatUser` makes of them. */
+export type JwksAuthUser = JwksAuthTypes extends { user: infer User } ? User : JwksAuthClaims
