@@ -43,3 +43,8 @@ export function text(name: string, value: unknown): string {
   assertText(name, value)
   return value
 }
+
+/** One non-empty string, or a list of them. */
+export function texts(name: string, value: unknown): string[] {
+  return Array.isArray(value) ? list(name, value, text) : [text(name, value)]
+}

@@ -1,8 +1,6 @@
+import type { ClaimValue, ClaimValues } from './claim-values.ts'
 import { audienceRefusal, JwksAuthError, refusals } from './errors.ts'
 import type { AccessTokenClaims } from './token.ts'
-
-/** A value that a claim can be compared with. */
-export type ClaimValue = string | number | boolean
 
 /** What an issuer's verified tokens must be like. Times are milliseconds. */
 export interface ClaimRules {
@@ -10,7 +8,7 @@ export interface ClaimRules {
   readonly clockTolerance: number
   readonly maxTokenAge: number | undefined
   readonly requiredClaims: readonly string[]
-  readonly claims: ReadonlyMap<string, readonly ClaimValue[]>
+  readonly claims: ClaimValues
   readonly profile: 'rfc9068' | undefined
 }
 

@@ -8,18 +8,22 @@ export type JwksAuthErrorCode =
   | 'token_not_active'
   | 'invalid_audience'
   | 'invalid_claims'
+  | 'token_revoked'
+  | 'insufficient_scope'
   | 'jwks_unavailable'
 
 /** The `error` of a Bearer challenge (RFC 6750 section 3.1). */
-export type ChallengeError = 'invalid_request' | 'invalid_token'
+export type ChallengeError = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
 
 /** What a refusal answers. */
 export interface Refusal {
   readonly code: JwksAuthErrorCode
-  readonly statusCode: 401 | 503
+  readonly statusCode: 401 | 403 | 503
   readonly message: string
   /** Without it the challenge names the scheme alone. */
   readonly challengeError?: ChallengeError | undefined
+  /** The scopes that would do, for the challenge. */
+  readonly scope?: string | undefined
   /** Seconds, for `Retry-After`. */
   readonly retryAfter?: number | undefined
 }
@@ -31,8 +35,9 @@ export interface Refusal {
 export class JwksAuthError extends Error implements Refusal {
   override readonly name = 'JwksAuthError'
   readonly code: JwksAuthErrorCode
-  readonly statusCode: 401 | 503
+  readonly statusCode: 401 | 403 | 503
   readonly challengeError: ChallengeError | undefined
+  readonly scope: string | undefined
   readonly retryAfter: number | undefined
 
   constructor(refusal: Refusal) {
@@ -40,6 +45,7 @@ export class JwksAuthError extends Error implements Refusal {
     this.code = refusal.code
     this.statusCode = refusal.statusCode
     this.challengeError = refusal.challengeError
+    this.scope = refusal.scope
     this.retryAfter = refusal.retryAfter
   }
 }
@@ -62,6 +68,7 @@ type RefusalName =
   | 'claims'
   | 'expired'
   | 'notActive'
+  | 'revoked'
 
 /** The refusals whose words are always the same. */
 export const refusals: Readonly<Record<RefusalName, Refusal>> = {
@@ -80,11 +87,23 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   ),
   expired: unauthorized('token_expired', 'token is expired', 'invalid_token'),
   notActive: unauthorized('token_not_active', 'token is not active yet', 'invalid_token'),
+  revoked: unauthorized('token_revoked', 'token has been revoked', 'invalid_token'),
 }
 
 export function audienceRefusal(expected: readonly string[]): Refusal {
   const message = `the audience does not match. expected: ${expected.join(', ')}`
   return unauthorized('invalid_audience', message, 'invalid_token')
+}
+
+/** @param scope - The scopes that would do, space-separated; undefined where scopes aren't what is missing. */
+export function permissionRefusal(scope: string | undefined): Refusal {
+  return {
+    code: 'insufficient_scope',
+    statusCode: 403,
+    message: 'the access token does not permit this request',
+    challengeError: 'insufficient_scope',
+    scope,
+  }
 }
 
 /** The issuer's fault and not the token's, so there is no challenge (RFC 9110 section 15.6.4). */

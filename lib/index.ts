@@ -2,11 +2,12 @@ export {
   default,
   default as 'module.exports',
   type AuthenticateHook,
+  type AuthorizeOptions,
   type JwksAuthOptions,
 } from './plugin.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './algorithms.ts'
-export type { ClaimValue } from './checks.ts'
+export type { ClaimValue } from './claim-values.ts'
 export type { IssuerOptions, JwksOptions } from './options.ts'
 export type { AccessToken } from './resource-server.ts'
 export type { AccessTokenClaims, JoseHeader } from './token.ts'

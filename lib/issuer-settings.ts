@@ -6,8 +6,9 @@ import {
   type JwsAlgorithm,
   type SecretAlgorithm,
 } from './algorithms.ts'
-import { assertNames, assertRecord, assertText, list, text, wholeNumber, wrong } from './assert.ts'
-import type { ClaimRules, ClaimValue } from './checks.ts'
+import { assertNames, assertRecord, assertText, list, text, texts, wholeNumber, wrong } from './assert.ts'
+import type { ClaimRules } from './checks.ts'
+import { readClaimValues } from './claim-values.ts'
 import { isTrustworthy } from './urls.ts'
 
 /** One issuer's options, checked and with their defaults. */
@@ -155,7 +156,7 @@ function claimRules(options: Record<string, unknown>, path: string): ClaimRules 
     clockTolerance: wholeNumber(`${path}clockTolerance`, clockTolerance, 0),
     maxTokenAge: maxTokenAge === undefined ? undefined : wholeNumber(`${path}maxTokenAge`, maxTokenAge, 1),
     requiredClaims: requiredClaims === undefined ? [] : list(`${path}requiredClaims`, requiredClaims, text),
-    claims: claimValues(`${path}claims`, options.claims),
+    claims: readClaimValues(`${path}claims`, options.claims),
     profile,
   })
 }
@@ -165,22 +166,5 @@ function audienceSettings(name: string, value: unknown): readonly string[] | fal
   if (value === undefined) {
     wrong(name, 'is required: a string or a list of strings, or false for an issuer whose tokens have no aud')
   }
-  return Array.isArray(value) ? list(name, value, text) : [text(name, value)]
-}
-
-function claimValues(name: string, value: unknown): ReadonlyMap<string, readonly ClaimValue[]> {
-  if (value === undefined) return new Map()
-  assertRecord(name, value)
-  return new Map(
-    Object.entries(value).map(([claim, allowed]) => {
-      const path = `${name}.${claim}`
-      return [claim, Array.isArray(allowed) ? list(path, allowed, claimValue) : [claimValue(path, allowed)]]
-    }),
-  )
-}
-
-function claimValue(name: string, value: unknown): ClaimValue {
-  if (typeof value === 'string' && value !== '') return value
-  if (typeof value === 'boolean' || Number.isFinite(value)) return value as ClaimValue
-  wrong(name, 'must be a non-empty string, a number, a boolean or a list of them')
+  return texts(name, value)
 }

@@ -1,5 +1,5 @@
 import type { JwsAlgorithm } from './algorithms.ts'
-import type { ClaimValue } from './checks.ts'
+import type { ClaimValue } from './claim-values.ts'
 import type { Dispatcher } from './keys/fetch-json.ts'
 
 /** What an issuer's tokens must be like. Times are milliseconds. */
@@ -119,6 +119,8 @@ export interface PluginOptions<Request, Claims, User> {
   getToken?: (request: Request) => string | undefined
   /** Makes `request.user` of the claims, for each request. */
   formatUser?: (claims: Claims, request: Request) => User | Promise<User>
+  /** Whether a token has been revoked; asked for each request once the token is verified. */
+  isRevoked?: (claims: Claims, request: Request) => boolean | Promise<boolean>
   /**
    * The realm in every challenge.
    *
@@ -131,6 +133,23 @@ export interface PluginOptions<Request, Claims, User> {
    * @defaultValue false
    */
   allowInsecureIssuers?: boolean
+}
+
+/**
+ * What a verified token must permit, all of it.
+ *
+ * @typeParam Request - What `check` gets as a request.
+ * @typeParam Claims - The claims of a verified token.
+ */
+export interface AuthorizationRule<Request, Claims> {
+  /** Scopes that the token must have, all of them. */
+  scope?: string | readonly string[]
+  /** Scopes of which the token must have one. */
+  anyScope?: string | readonly string[]
+  /** Values that claims must be or, where the claim is a list, hold: each a value or a list of which one will do. */
+  claims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>>
+  /** A rule of your own. Passes on `true` only. */
+  check?: (claims: Claims, request: Request) => boolean | Promise<boolean>
 }
 
 /** One issuer at the top level, or several under `issuers`. */

@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { JwksAuthError, refusals } from './errors.ts'
+import { permits, readAuthorization } from './authorization.ts'
+import { JwksAuthError, permissionRefusal, refusals } from './errors.ts'
 import { bearerChallenge, withChallenge } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
-import type { OneOrMoreIssuers, PluginOptions } from './options.ts'
+import type { AuthorizationRule, OneOrMoreIssuers, PluginOptions } from './options.ts'
 import { ResourceServer, type AccessToken } from './resource-server.ts'
 import { readSettings } from './settings.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
@@ -14,12 +15,17 @@ export type JwksAuthOptions = PluginOptions<FastifyRequest, JwksAuthClaims, Jwks
 /** A hook from `onRequest` to `preHandler`, which may be awaited directly as well. */
 export type AuthenticateHook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
+/** What `app.authorize` demands of a token. */
+export type AuthorizeOptions = AuthorizationRule<FastifyRequest, JwksAuthClaims>
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Requires a valid access token and sets `request.user`. */
     authenticate: AuthenticateHook
     /** As `authenticate`, but lets a request without an Authorization header pass with `request.user === null`. */
     authenticateOptional: AuthenticateHook
+    /** Makes a hook that authenticates where that has not happened yet, and then demands what the rule says. */
+    authorize: (rule: AuthorizeOptions) => AuthenticateHook
   }
 
   interface FastifyRequest {
@@ -34,36 +40,52 @@ const name = 'fastify-jwks-auth'
 
 const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const settings = readSettings<FastifyRequest, JwksAuthClaims, JwksAuthUser>(options)
-  const { getToken, formatUser, jwks, realm } = settings
+  const { getToken, formatUser, isRevoked, jwks, realm } = settings
   assertFree(app)
   const server = new ResourceServer(settings.issuers, { ...settings, log: app.log })
 
-  const verify = async (credentials: string | undefined): Promise<AccessToken> => {
-    if (getToken && credentials === undefined) throw new JwksAuthError(refusals.noCredentials)
-    return server.verify(getToken ? credentials : bearerToken(credentials))
+  const verify = async (credentials: string | undefined, reply: FastifyReply): Promise<AccessToken> => {
+    try {
+      if (getToken && credentials === undefined) throw new JwksAuthError(refusals.noCredentials)
+      return await server.verify(getToken ? credentials : bearerToken(credentials))
+    } catch (error) {
+      throw error instanceof JwksAuthError ? challenged(reply, error, realm) : error
+    }
   }
 
   const authenticate = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    optional: boolean,
+    optional = false,
   ): Promise<void> => {
     if (request.accessToken !== null) return
     const credentials = getToken ? (getToken(request) ?? undefined) : request.headers.authorization
     if (optional && credentials === undefined) return
-    const accessToken = await verify(credentials).catch((error: unknown) => {
-      if (error instanceof JwksAuthError) answer(reply, error, realm)
-      throw error
-    })
+    const accessToken = await verify(credentials, reply)
     const claims = accessToken.claims as JwksAuthClaims
+    if (isRevoked && (await isRevoked(claims, request))) {
+      throw challenged(reply, new JwksAuthError(refusals.revoked), realm)
+    }
     request.user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
     request.accessToken = { ...accessToken, claims }
   }
 
+  const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
+    const authorization = readAuthorization<FastifyRequest, JwksAuthClaims>(rule)
+    const { check, scopes } = authorization
+    return async (request, reply) => {
+      await authenticate(request, reply)
+      const { claims } = request.accessToken!
+      if (permits(authorization, claims) && (!check || (await check(claims, request)) === true)) return
+      throw challenged(reply, new JwksAuthError(permissionRefusal(scopes)), realm)
+    }
+  }
+
   app.decorateRequest('user', null as unknown as JwksAuthUser)
   app.decorateRequest('accessToken', null)
-  app.decorate('authenticate', (request, reply) => authenticate(request, reply, false))
+  app.decorate('authenticate', (request, reply) => authenticate(request, reply))
   app.decorate('authenticateOptional', (request, reply) => authenticate(request, reply, true))
+  app.decorate('authorize', authorize)
   if (jwks.prefetch) app.addHook('onReady', () => server.prefetch())
   app.addHook('onClose', async () => server.close())
 }
@@ -72,20 +94,21 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
 function assertFree(app: FastifyInstance): void {
   const taken =
     ['user', 'accessToken'].find((decorator) => app.hasRequestDecorator(decorator)) ??
-    ['authenticate', 'authenticateOptional'].find((decorator) => app.hasDecorator(decorator))
+    ['authenticate', 'authenticateOptional', 'authorize'].find((decorator) => app.hasDecorator(decorator))
   if (taken !== undefined) {
     throw new Error(`${name}: the decorator "${taken}" is there already, by this plugin or by another one`)
   }
 }
 
-/** Sets the headers of a refusal before it is thrown: an application's own error handler keeps them. */
-function answer(reply: FastifyReply, error: JwksAuthError, realm: string): void {
+/** Sets the headers of a refusal, before it is thrown: an application's own error handler keeps them. */
+function challenged(reply: FastifyReply, error: JwksAuthError, realm: string): JwksAuthError {
   if (error.retryAfter !== undefined) {
     reply.header('retry-after', error.retryAfter)
   } else {
     const challenge = bearerChallenge(realm, error)
     reply.header('www-authenticate', withChallenge(reply.getHeader('www-authenticate'), challenge))
   }
+  return error
 }
 
 /** Protects an API with OAuth 2.0 access tokens. */

@@ -22,9 +22,10 @@ export interface Settings<Request, Claims, User> {
   readonly allowInsecureIssuers: boolean
   readonly getToken: PluginOptions<Request, Claims, User>['getToken']
   readonly formatUser: PluginOptions<Request, Claims, User>['formatUser']
+  readonly isRevoked: PluginOptions<Request, Claims, User>['isRevoked']
 }
 
-const ownNames = ['issuers', 'jwks', 'realm', 'getToken', 'formatUser', 'allowInsecureIssuers']
+const ownNames = ['issuers', 'jwks', 'realm', 'getToken', 'formatUser', 'isRevoked', 'allowInsecureIssuers']
 /** What Fastify itself takes at registration. */
 const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 const jwksNames = [
@@ -46,10 +47,20 @@ const longestTimeout = 2 ** 31 - 1
  */
 export function readSettings<Request, Claims, User>(options: unknown): Settings<Request, Claims, User> {
   assertRecord('options', options)
-  const { realm = 'api', getToken, formatUser, allowInsecureIssuers, jwks, issuers, ...others } = options
+  const {
+    realm = 'api',
+    getToken,
+    formatUser,
+    isRevoked,
+    allowInsecureIssuers,
+    jwks,
+    issuers,
+    ...others
+  } = options
   assertNames('', options, [...issuerOptionNames, ...ownNames, ...fastifyNames])
   assertFunction('getToken', getToken)
   assertFunction('formatUser', formatUser)
+  assertFunction('isRevoked', isRevoked)
   assertFlag('allowInsecureIssuers', allowInsecureIssuers)
   if (typeof realm !== 'string' || !/^[\x20-\x7e]+$/.test(realm)) {
     wrong('realm', 'must be a non-empty string of printable ASCII')
@@ -62,6 +73,7 @@ export function readSettings<Request, Claims, User>(options: unknown): Settings<
     allowInsecureIssuers: insecure,
     getToken: getToken as PluginOptions<Request, Claims, User>['getToken'],
     formatUser: formatUser as PluginOptions<Request, Claims, User>['formatUser'],
+    isRevoked: isRevoked as PluginOptions<Request, Claims, User>['isRevoked'],
   })
 }
 

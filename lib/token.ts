@@ -71,6 +71,15 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/**
+ * The scopes of a token, wherever its issuer puts them: `scope` as RFC 8693 section 4.2 has it or as a list, `scp`
+ * (Entra, Okta), `permissions` (Auth0).
+ */
+export function scopesOf({ scope, scp, permissions }: AccessTokenClaims): Set<string> {
+  const lists = [scope, scp, permissions].flat().filter((entry) => typeof entry === 'string')
+  return new Set(lists.flatMap((entry) => entry.split(' ')).filter((name) => name !== ''))
+}
+
 /** Freezes a value made of JSON, so that requests may share it. A loop, since its depth is not ours to choose. */
 export function deepFreeze<T>(value: T): T {
   const pending: unknown[] = [value]

@@ -1,9 +1,10 @@
 import type { Refusal } from '../errors.ts'
 
 /** The Bearer challenge for a refusal (RFC 6750 section 3, RFC 9110 section 11.6.1). */
-export function bearerChallenge(realm: string, { challengeError }: Refusal): string {
-  const challenge = `Bearer realm=${quoted(realm)}`
-  return challengeError ? `${challenge}, error=${quoted(challengeError)}` : challenge
+export function bearerChallenge(realm: string, { challengeError, scope }: Refusal): string {
+  const parameters = { realm, error: challengeError, scope }
+  const present = Object.entries(parameters).filter(([, value]) => value !== undefined)
+  return `Bearer ${present.map(([name, value]) => `${name}=${quoted(value!)}`).join(', ')}`
 }
 
 /**

@@ -1,0 +1,64 @@
+import { assertFunction, assertNames, assertRecord, texts, wrong } from './assert.ts'
+import { readClaimValues, type ClaimValue, type ClaimValues } from './claim-values.ts'
+import type { AuthorizationRule } from './options.ts'
+import { scopesOf, type AccessTokenClaims } from './token.ts'
+
+/** An authorization rule, checked. */
+export interface Authorization<Request, Claims> {
+  readonly scope: readonly string[]
+  readonly anyScope: readonly string[]
+  readonly claims: ClaimValues
+  readonly check: AuthorizationRule<Request, Claims>['check']
+  /** For the challenge: every scope that the rule names, undefined where it names none. */
+  readonly scopes: string | undefined
+}
+
+const names = ['scope', 'anyScope', 'claims', 'check']
+
+/** @throws {TypeError} for a rule that is empty, unknown or mistyped: it would let everybody through. */
+export function readAuthorization<Request, Claims>(rule: unknown): Authorization<Request, Claims> {
+  assertRecord('authorize', rule)
+  assertNames('authorize.', rule, names)
+  const { scope, anyScope, check } = rule
+  const claims = readClaimValues('authorize.claims', rule.claims)
+  assertFunction('authorize.check', check)
+  const all = readScopes('authorize.scope', scope)
+  const any = readScopes('authorize.anyScope', anyScope)
+  if (all.length + any.length + claims.size === 0 && check === undefined) {
+    wrong('authorize', `must hold at least one of ${names.join(', ')}`)
+  }
+  const scopes = [...new Set([...all, ...any])].join(' ')
+  return {
+    scope: all,
+    anyScope: any,
+    claims,
+    check: check as Authorization<Request, Claims>['check'],
+    scopes: scopes || undefined,
+  }
+}
+
+/** Whether the claims permit the request, `check` aside. */
+export function permits<Request, Claims>(
+  { scope, anyScope, claims: values }: Authorization<Request, Claims>,
+  claims: AccessTokenClaims,
+): boolean {
+  const granted = scopesOf(claims)
+  return (
+    scope.every((name) => granted.has(name)) &&
+    (anyScope.length === 0 || anyScope.some((name) => granted.has(name))) &&
+    [...values].every(([name, allowed]) => {
+      const held = Object.hasOwn(claims, name) ? [claims[name]].flat() : []
+      return held.some((value) => allowed.includes(value as ClaimValue))
+    })
+  )
+}
+
+/** Scopes as RFC 6749 section 3.3 writes them: tokens without quotes and backslashes, parted by spaces. */
+function readScopes(name: string, value: unknown): string[] {
+  if (value === undefined) return []
+  const scopes = texts(name, value).flatMap((entry) => entry.split(' '))
+  if (!scopes.every((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))) {
+    wrong(name, 'must hold scopes of printable ASCII without quotes and backslashes (RFC 6749 section 3.3)')
+  }
+  return scopes
+}
