@@ -91,6 +91,7 @@ suite('keys and addresses in the token', () => {
       response.end(JSON.stringify({ keys: [stranger.jwk] }))
     })
     const stranger = await createKeyPair('RS256', 'known')
+    t.after(() => trap.close())
     trap.listen(0, '127.0.0.1')
     await once(trap, 'listening')
     const address = `http://127.0.0.1:${(trap.address() as AddressInfo).port}`
@@ -116,12 +117,12 @@ suite('keys and addresses in the token', () => {
     const usual = new Set(issuer.requests.slice(0, before))
     const others = issuer.requests.slice(before).filter((path) => !usual.has(path))
     t.assert.deepEqual(others, [])
-    trap.close()
   })
 
   test('a token whose issuer is not configured costs no request at all', async (t) => {
     await using quiet = await TestIssuer.start()
     const fresh = await createApp({ issuer: quiet.issuer, audience: 'api' })
+    t.after(() => fresh.close())
     for (const iss of [
       'https://evil.example',
       `${quiet.issuer}/`,
@@ -139,7 +140,6 @@ suite('keys and addresses in the token', () => {
       )
     }
     t.assert.deepEqual(quiet.requests, [])
-    await fresh.close()
   })
 })
 
@@ -148,12 +148,12 @@ suite('a changed token', () => {
     test(`with any character of an ${alg} token changed is refused`, async (t) => {
       await using other = await TestIssuer.start({ key: await createKeyPair(alg) })
       const target = await createApp({ issuer: other.issuer, audience: 'api' })
+      t.after(() => target.close())
       const token = await other.token()
       t.assert.equal((await call(target, token)).statusCode, 200)
       for (const changed of changes(token)) {
         t.assert.equal((await call(target, changed)).statusCode, 401, changed)
       }
-      await target.close()
     })
   }
 
