@@ -46,10 +46,9 @@ export function permits<Request, Claims>(
   return (
     scope.every((name) => granted.has(name)) &&
     (anyScope.length === 0 || anyScope.some((name) => granted.has(name))) &&
-    [...values].every(([name, allowed]) => {
-      const held = Object.hasOwn(claims, name) ? [claims[name]].flat() : []
-      return held.some((value) => allowed.includes(value as ClaimValue))
-    })
+    [...values].every(([name, allowed]) =>
+      [claims[name]].flat().some((value) => allowed.includes(value as ClaimValue)),
+    )
   )
 }
 

@@ -44,7 +44,7 @@ export const issuerOptionNames: readonly string[] = [
 export function issuerSettings(options: unknown, path: string, allowInsecure: boolean): IssuerSettings {
   assertRecord(path.slice(0, -1), options)
   assertNames(path, options, issuerOptionNames)
-  const { domain, secret, jwksUri } = options
+  const { secret, jwksUri } = options
   if (secret !== undefined && jwksUri !== undefined) {
     wrong(
       `${path}secret`,
@@ -53,17 +53,12 @@ export function issuerSettings(options: unknown, path: string, allowInsecure: bo
   }
   const algorithms = algorithmSettings(`${path}algorithms`, options.algorithms, secret !== undefined)
   const issuer = issuerName(options, path, allowInsecure)
-  const location =
-    jwksUri ?? (domain === undefined ? undefined : `https://${String(domain)}/.well-known/jwks.json`)
   return Object.freeze({
     issuer,
     algorithms,
     rules: claimRules(options, path),
     secret: secret === undefined ? undefined : secretBytes(`${path}secret`, secret, algorithms),
-    jwksUri:
-      secret !== undefined || location === undefined
-        ? undefined
-        : keyUrl(`${path}jwksUri`, location, allowInsecure),
+    jwksUri: jwkSetUrl(options, issuer, path, allowInsecure),
   })
 }
 
@@ -84,6 +79,17 @@ function issuerName(options: Record<string, unknown>, path: string, allowInsecur
     if (url.search || url.hash) wrong(`${path}issuer`, 'must be a URL without a query and a fragment')
   }
   return issuer
+}
+
+function jwkSetUrl(
+  { domain, jwksUri, secret }: Record<string, unknown>,
+  issuer: string,
+  path: string,
+  allowInsecure: boolean,
+): URL | undefined {
+  if (secret !== undefined) return undefined
+  if (jwksUri !== undefined) return keyUrl(`${path}jwksUri`, jwksUri, allowInsecure)
+  return domain === undefined ? undefined : new URL('.well-known/jwks.json', issuer)
 }
 
 function keyUrl(name: string, value: unknown, allowInsecure: boolean): URL {
@@ -132,7 +138,8 @@ function secretBytes(name: string, value: unknown, algorithms: ReadonlySet<JwsAl
 function isKeyText(secret: string): boolean {
   if (secret.includes('-----BEGIN')) return true
   try {
-    return typeof JSON.parse(secret) === 'object'
+    // Trimmed of a byte order mark too, which JSON.parse does not take for white space.
+    return typeof JSON.parse(secret.trim()) === 'object'
   } catch {
     return false
   }

@@ -15,8 +15,9 @@ import type { AccessTokenClaims } from './token.ts'
 export interface JwksAuthTypes {}
 
 /** The claims of a verified access token, with those of the application. */
-export type JwksAuthClaims = AccessTokenClaims &
-  (JwksAuthTypes extends { claims: infer Claims } ? Claims : unknown)
+export type JwksAuthClaims = JwksAuthTypes extends { claims: infer Claims }
+  ? AccessTokenClaims & Claims
+  : AccessTokenClaims
 
 /** What `request.user` is: the claims, or what `formatUser` makes of them. */
 export type JwksAuthUser = JwksAuthTypes extends { user: infer User } ? User : JwksAuthClaims

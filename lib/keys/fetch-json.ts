@@ -52,7 +52,7 @@ async function fetchText(url: URL, { signal, maxResponseSize, dispatcher }: Fetc
   const chunks: Uint8Array[] = []
   let size = 0
   // What is counted has been unpacked already, and leaving the loop ends the connection.
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength
     if (size > maxResponseSize) throw new IssuerFailure(`over ${maxResponseSize} bytes`)
     chunks.push(chunk)

@@ -60,8 +60,8 @@ function algorithmsOf({ kty, crv, alg }: Record<string, unknown>): AsymmetricAlg
 /** Only the public members are looked at: a certificate beside them (x5c, x5u) has no say. */
 function publicKeyOf(jwk: Record<string, unknown>): KeyObject {
   const kty = jwk.kty as keyof typeof publicMembers
-  const members = publicMembers[kty].map((name) => [name, jwk[name]])
-  const key = createKey({ kty, ...Object.fromEntries(members) })
+  const members = publicMembers[kty].map((name) => [name, jwk[name]] as const)
+  const key = createKey({ kty, ...(Object.fromEntries(members) as JsonWebKey) })
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails!
   if (kty === 'RSA') {
     if (modulusLength! < leastModulusLength) throw new UnusableKey('its modulus is under 2048 bits')

@@ -187,9 +187,9 @@ suite('a changed token', () => {
  */
 function* changes(token: string): Generator<string> {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-  for (const [index, character] of [...token].entries()) {
+  for (const [index, character] of token.split('').entries()) {
     const isLast = token[index + 1] === '.' || index === token.length - 1
-    const others = isLast ? [...alphabet] : [alphabet[alphabet.indexOf(character) ^ 1]!]
+    const others = isLast ? alphabet.split('') : [alphabet[alphabet.indexOf(character) ^ 1]!]
     for (const other of others) {
       if (other !== character) yield token.slice(0, index) + other + token.slice(index + 1)
     }
