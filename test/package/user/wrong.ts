@@ -1,0 +1,15 @@
+import Fastify from 'fastify'
+import jwksAuth from 'fastify-jwks-auth'
+
+const app = Fastify()
+app.register(jwksAuth) // wrong: options are missing
+app.register(jwksAuth, { domain: 'tenant.eu.auth0.com' }) // wrong: the audience is missing
+app.register(jwksAuth, { domain: 'tenant.eu.auth0.com', audience: 'api', leeway: 1 }) // wrong: no such option
+app.register(jwksAuth, { domain: 'tenant.eu.auth0.com', audience: 'api', algorithms: ['none'] }) // wrong: no such algorithm
+app.register(jwksAuth, { domain: 'tenant.eu.auth0.com', issuer: 'https://issuer.example', audience: 'api' }) // wrong: one of the two
+app.get('/', { preHandler: app.authorise }, async () => 'pong') // wrong: no such decorator
+app.get('/', { preHandler: app.authenticate }, async (request) => {
+  const subject: string = request.user.sub // wrong: a token may be without one
+  request.user.sub = 'someone else' // wrong: claims are read-only
+  return subject
+})

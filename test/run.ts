@@ -1,0 +1,25 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, sep } from 'node:path'
+
+// The test runner of Node 20 knows neither globs nor .ts, so the files are found here. Arguments narrow them down:
+// npm test -- http/challenge --test-name-pattern=quoted
+const args = process.argv.slice(2)
+const flags = args.filter((arg) => arg.startsWith('-'))
+const wanted = args.filter((arg) => !arg.startsWith('-'))
+
+const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.split(sep).join('/').includes(part)))
+  .map((file) => join(import.meta.dirname, file))
+  .toSorted()
+
+// Without files the test runner would look for its own.
+if (files.length === 0) throw new Error('no test file matches')
+
+// The default leaves one core idle, which of two is half.
+const concurrency = `--test-concurrency=${availableParallelism()}`
+const runner = ['--import', 'tsx', '--test', '--test-reporter=spec', '--test-timeout=300000', concurrency]
+const { status } = spawnSync(process.execPath, [...runner, ...flags, ...files], { stdio: 'inherit' })
+process.exitCode = status ?? 1
