@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { AsymmetricAlgorithm } from '../../lib/algorithms.ts'
+import { KeySet, UnusableKeySet } from '../../lib/keys/key-set.ts'
+import { curveKey, pemOf, rsaKey } from '../helpers/jwk.ts'
+
+const issuer = 'https://id.example.com/'
+const [one, two] = [curveKey('P-256', { kid: 'one' }), curveKey('P-256', { kid: 'two' })]
+
+function setOf(keys: unknown[], previous?: KeySet): KeySet {
+  return new KeySet({ keys }, issuer, previous)
+}
+
+function pemIn(set: KeySet, kid: string, alg: AsymmetricAlgorithm = 'ES256'): string | undefined {
+  return set.find(kid, alg)?.pem
+}
+
+suite('what a set holds', () => {
+  test('a key is found by its kid and its algorithm', () => {
+    const set = setOf([one, two])
+    assert.deepEqual(set.find('one', 'ES256'), { kid: 'one', alg: 'ES256', pem: pemOf(one) })
+    assert.deepEqual(set.find('two', 'ES256'), { kid: 'two', alg: 'ES256', pem: pemOf(two) })
+    assert.deepEqual(set.skipped, [])
+  })
+
+  test('a kid or an algorithm that is not there finds nothing', () => {
+    const set = setOf([one])
+    assert.equal(set.find('two', 'ES256'), undefined)
+    assert.equal(set.find('one', 'ES384'), undefined)
+    assert.deepEqual([set.has('one'), set.has('two')], [true, false])
+  })
+
+  test('a key without alg is found by each of its algorithms', () => {
+    const set = setOf([rsaKey({ kid: 'one' })])
+    assert.equal(set.find('one', 'PS512')!.pem, set.find('one', 'RS256')!.pem)
+  })
+
+  test('good keys work beside bad ones, and each bad one is listed with its reason', () => {
+    const set = setOf([
+      null,
+      'a string',
+      { ...two, kid: 2 },
+      { ...two, kid: 'enc', use: 'enc' },
+      { kty: 'oct', kid: 'oct', k: 'AQ' },
+      { ...two, kid: 'private', d: 'AQ' },
+      rsaKey({ kid: 'short' }, 1024),
+      JSON.parse('{"__proto__": {"kid": "two"}, "kid": "odd"}'),
+      one,
+      { ...two, kid: 'other curve', alg: 'ES384' },
+    ])
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+    assert.deepEqual(set.skipped, [
+      { kid: undefined, reason: 'it is not an object' },
+      { kid: undefined, reason: 'it is not an object' },
+      { kid: undefined, reason: 'its kid is not a string' },
+      { kid: 'enc', reason: 'its use is not sig' },
+      { kid: 'oct', reason: 'it holds secret key material' },
+      { kid: 'private', reason: 'it holds secret key material' },
+      { kid: 'short', reason: 'its modulus is under 2048 bits' },
+      { kid: 'odd', reason: 'its kty or crv is not supported' },
+      { kid: 'other curve', reason: 'its alg is not supported or does not fit its kty and crv' },
+    ])
+    for (const { kid } of set.skipped) assert.equal(set.has(kid ?? 'two'), false)
+  })
+
+  test('thousands of keys are all found', () => {
+    const keys = Array.from({ length: 2_000 }, (_, index) => rsaKey({ kid: `key ${index}`, alg: 'RS256' }))
+    const set = setOf(keys)
+    for (const { kid } of keys) assert.equal(set.has(kid as string), true)
+    for (const key of keys.slice(0, 10)) assert.equal(pemIn(set, key.kid as string, 'RS256'), pemOf(key))
+  })
+
+  test('a set does not forget its keys with time', (t) => {
+    const set = setOf([one])
+    const later = performance.now() + 100 * 365 * 24 * 3_600_000
+    t.mock.method(performance, 'now', () => later)
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+  })
+
+  test('an error that is none of the key is not taken for one', () => {
+    const broken = {
+      ...one,
+      get kty(): string {
+        throw new RangeError('not a bad key')
+      },
+    }
+    assert.throws(() => setOf([one, broken]), RangeError)
+  })
+})
+
+suite('keys of the same kid', () => {
+  test('the first of a kid and an algorithm is taken', () => {
+    const set = setOf([one, { ...two, kid: 'one' }])
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+    assert.deepEqual(set.skipped, [{ kid: 'one', reason: 'it is not the first ES256 key of its kid' }])
+  })
+
+  test('keys for different algorithms stand side by side', () => {
+    const [rsa, ed] = [rsaKey({ kid: 'one', alg: 'PS256' }), curveKey('Ed25519', { kid: 'one' })]
+    const set = setOf([one, rsa, ed])
+    const pems = (['ES256', 'PS256', 'EdDSA'] as const).map((alg) => pemIn(set, 'one', alg))
+    assert.deepEqual(pems, [one, rsa, ed].map(pemOf))
+    assert.deepEqual(set.skipped, [])
+  })
+
+  for (const [name, unusable] of [
+    ['an unusable key', { ...two, kid: 'one', use: 'enc' }],
+    ['a shared secret', { kty: 'oct', kid: 'one', alg: 'ES256', k: 'AQ' }],
+    ['a malformed key', { ...one, y: one.x }],
+  ] as const) {
+    test(`${name} of the same kid does not hide the good one`, () => {
+      for (const keys of [
+        [unusable, one],
+        [one, unusable],
+      ]) {
+        const set = setOf(keys)
+        assert.equal(pemIn(set, 'one'), pemOf(one))
+        assert.equal(set.skipped.length, 1)
+      }
+    })
+  }
+})
+
+suite('a set after another', () => {
+  test('a key that has not changed stays the same object', () => {
+    const before = setOf([one, two])
+    const after = setOf([structuredClone(two), { ...one, use: 'sig' }], before)
+    assert.equal(after.find('one', 'ES256'), before.find('one', 'ES256'))
+    assert.equal(after.find('two', 'ES256'), before.find('two', 'ES256'))
+    assert.equal(setOf([one], after).find('one', 'ES256'), before.find('one', 'ES256'))
+  })
+
+  test('a key replaced under its kid is another one', () => {
+    const before = setOf([one])
+    assert.equal(pemIn(setOf([{ ...two, kid: 'one' }], before), 'one'), pemOf(two))
+    assert.equal(pemIn(before, 'one'), pemOf(one))
+  })
+
+  test('a key that is left out is gone', () => {
+    const set = setOf([two], setOf([one, two]))
+    assert.equal(set.find('one', 'ES256'), undefined)
+    assert.equal(set.has('one'), false)
+  })
+})
+
+suite('odd names', () => {
+  const kids = [
+    ...[
+      '',
+      ' ',
+      ':',
+      '%',
+      '%3A',
+      '%25',
+      'a:b',
+      'a%3Ab',
+      'a b',
+      'a+b',
+      'a%20b',
+      '\0',
+      '\n',
+      'é',
+      'e\u0301',
+      '🔑',
+    ],
+    ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'ES256', 'ES256:one', issuer],
+  ]
+
+  test('odd kids are kept apart', () => {
+    const keys = kids.map((kid) => curveKey('P-256', { kid }))
+    const set = setOf(keys)
+    assert.deepEqual(
+      kids.map((kid) => pemIn(set, kid)),
+      keys.map(pemOf),
+    )
+  })
+
+  test('odd kids of a token find nothing and are no error', () => {
+    const set = setOf([one])
+    for (const kid of [...kids, '\ud800', 'one\udfff', 'ONE', 'one ', 'one\0']) {
+      assert.equal(set.find(kid, 'ES256'), undefined)
+      assert.equal(set.has(kid), false)
+    }
+  })
+
+  test('odd algorithms of a token find nothing and are no error', () => {
+    const set = setOf([one])
+    for (const alg of ['', ':', '%', '__proto__', 'constructor', 'es256', 'ES256:one', 'none', 'HS256']) {
+      assert.equal(set.find('one', alg as AsymmetricAlgorithm), undefined)
+    }
+  })
+})
+
+suite('documents that are no sets', () => {
+  const others = [
+    undefined,
+    null,
+    true,
+    1,
+    'keys',
+    [],
+    [one],
+    {},
+    { keys: null },
+    { keys: {} },
+    { keys: 'one' },
+  ]
+  for (const document of [...others, JSON.parse('{"__proto__": {"keys": []}}') as unknown]) {
+    test(
+      `${JSON.stringify(document) ?? 'undefined'} is no JWK Set`.replaceAll(/\{"kty.*\}/g, 'a key'),
+      () => {
+        assert.throws(() => new KeySet(document, issuer), new UnusableKeySet('not a JWK Set'))
+      },
+    )
+  }
+
+  for (const [name, keys] of [
+    ['an empty set', []],
+    ['a set of bad keys', [null, { ...one, use: 'enc' }, rsaKey({ kid: 'short' }, 1024)]],
+  ] as const) {
+    test(`${name} is refused`, () => {
+      assert.throws(() => setOf([...keys]), new UnusableKeySet('a JWK Set without a usable key'))
+    })
+  }
+})

@@ -1,0 +1,194 @@
+import { expectTypeOf } from 'expect-type'
+import type { FastifyRequest } from 'fastify'
+import type {
+  AccessTokenClaims,
+  AsymmetricAlgorithm,
+  ClaimValue,
+  IssuerOptions,
+  JwksAuthOptions,
+  JwksOptions,
+  JwsAlgorithm,
+  SecretAlgorithm,
+} from '../../lib/index.ts'
+
+/** Compiles only: what the types of the options let in, and what they keep out. */
+
+const issuer = 'https://issuer.example'
+const domain = 'tenant.example'
+const audience = 'api'
+const secret = 'a shared secret'
+const jwksUri = 'https://keys.example'
+
+const accept = (..._options: JwksAuthOptions[]): void => {}
+
+// One issuer, by its name or in the short form.
+accept({ issuer, audience }, { domain, audience })
+// @ts-expect-error - an issuer is required
+accept({ audience })
+// @ts-expect-error - one of the two
+accept({ issuer, domain, audience })
+// @ts-expect-error
+accept({ issuer: new URL(issuer), audience })
+// @ts-expect-error
+accept({ domain: [domain], audience })
+// @ts-expect-error - perhaps not set
+accept({ issuer: process.env.ISSUER, audience })
+// @ts-expect-error - perhaps not set
+accept({ domain: process.env.AUTH0_DOMAIN, audience })
+
+// An audience, or false.
+accept(
+  { issuer, audience: ['api', 'web'] },
+  { issuer, audience: ['api'] as const },
+  { issuer, audience: false },
+)
+// @ts-expect-error - an audience is required
+accept({ issuer })
+// @ts-expect-error
+accept({ issuer, audience: true })
+// @ts-expect-error
+accept({ issuer, audience: undefined })
+// @ts-expect-error - perhaps not set
+accept({ issuer, audience: process.env.AUTH0_AUDIENCE })
+// @ts-expect-error - perhaps not set
+accept({ issuer, audience: [process.env.AUTH0_AUDIENCE] })
+
+// Published keys or a secret.
+accept({ issuer, audience, jwksUri }, { domain, audience, jwksUri })
+accept({ issuer, audience, secret }, { domain, audience, secret: Buffer.from(secret) })
+accept({ issuer, audience, secret: new Uint8Array(32), algorithms: ['HS256', 'HS384', 'HS512'] })
+// @ts-expect-error - one of the two
+accept({ issuer, audience, secret, jwksUri })
+// @ts-expect-error
+accept({ issuer, audience, secret: [1, 2, 3] })
+// @ts-expect-error - perhaps not set
+accept({ issuer, audience, secret: process.env.AUTH0_CLIENT_SECRET })
+// @ts-expect-error
+accept({ issuer, audience, jwksUri: new URL(jwksUri) })
+
+// Algorithms by their names.
+accept({ issuer, audience, algorithms: ['RS256', 'ES512', 'EdDSA', 'Ed25519'] })
+// @ts-expect-error
+accept({ issuer, audience, algorithms: ['none'] })
+// @ts-expect-error
+accept({ issuer, audience, algorithms: ['rs256'] })
+// @ts-expect-error
+accept({ issuer, audience, algorithms: 'RS256' })
+expectTypeOf<JwsAlgorithm>().toEqualTypeOf<AsymmetricAlgorithm | SecretAlgorithm>()
+expectTypeOf<SecretAlgorithm>().toEqualTypeOf<'HS256' | 'HS384' | 'HS512'>()
+
+// Rules on claims.
+accept({
+  issuer,
+  audience,
+  claims: { token_use: 'access', client_id: ['a', 'b'] as const, level: 1, admin: true },
+})
+accept({ issuer, audience, requiredClaims: ['sub'] as const, profile: 'rfc9068', maxTokenAge: 60_000 })
+// @ts-expect-error
+accept({ issuer, audience, claims: { token_use: null } })
+// @ts-expect-error
+accept({ issuer, audience, claims: ['token_use'] })
+// @ts-expect-error
+accept({ issuer, audience, requiredClaims: 'sub' })
+// @ts-expect-error
+accept({ issuer, audience, profile: 'rfc7519' })
+// @ts-expect-error
+accept({ issuer, audience, clockTolerance: '5s' })
+expectTypeOf<ClaimValue>().toEqualTypeOf<string | number | boolean>()
+
+// Several issuers, and then none at the top level.
+const issuers: IssuerOptions[] = [
+  { issuer, audience, jwksUri },
+  { domain, audience: false, claims: { token_use: 'access' } },
+  { issuer: 'shared', audience, secret, algorithms: ['HS256'] },
+]
+accept(
+  { issuers },
+  { issuers: [{ domain, audience }], realm: 'ping' },
+  { issuers: [{ domain, audience }] as const },
+)
+// @ts-expect-error
+accept({ issuers, issuer })
+// @ts-expect-error
+accept({ issuers, domain })
+// @ts-expect-error
+accept({ issuers, audience })
+// @ts-expect-error
+accept({ issuers, jwksUri })
+// @ts-expect-error
+accept({ issuers, secret })
+// @ts-expect-error
+accept({ issuers, algorithms: ['RS256'] })
+// @ts-expect-error
+accept({ issuers, claims: { token_use: 'access' } })
+// @ts-expect-error
+accept({ issuers, clockTolerance: 0 })
+// @ts-expect-error
+accept({ issuers, maxTokenAge: 1 })
+// @ts-expect-error
+accept({ issuers, requiredClaims: ['sub'] })
+// @ts-expect-error
+accept({ issuers, profile: 'rfc9068' })
+// @ts-expect-error - an audience is required of each
+accept({ issuers: [{ issuer }] })
+// @ts-expect-error - one of the two
+accept({ issuers: [{ issuer, domain, audience }] })
+// @ts-expect-error - a plugin's option
+accept({ issuers: [{ issuer, audience, realm: 'ping' }] })
+// @ts-expect-error
+accept({ issuers: { issuer, audience } })
+
+// The plugin's own.
+const jwks: JwksOptions = {
+  refreshInterval: 1,
+  maxStale: 1,
+  cooldown: 1,
+  timeout: 1,
+  maxResponseSize: 1,
+  prefetch: true,
+}
+accept({ issuer, audience, jwks, realm: 'ping', allowInsecureIssuers: true })
+// @ts-expect-error - no such option
+accept({ issuer, audience, audiences: [audience] })
+// @ts-expect-error - no such option
+accept({ issuer, audience, jwks: { timeOut: 1 } })
+// @ts-expect-error
+accept({ issuer, audience, jwks: { timeout: '5s' } })
+// @ts-expect-error
+accept({ issuer, audience, jwks: { dispatcher: 'http://proxy' } })
+// @ts-expect-error
+accept({ issuer, audience, allowInsecureIssuers: 'true' })
+// @ts-expect-error - perhaps not set
+accept({ issuer, audience, realm: process.env.REALM })
+
+// Callbacks know what they get.
+accept({
+  issuer,
+  audience,
+  getToken(request) {
+    expectTypeOf(request).toEqualTypeOf<FastifyRequest>()
+    return request.headers['x-token']?.toString()
+  },
+  formatUser(claims, request) {
+    expectTypeOf(claims).toExtend<AccessTokenClaims>()
+    expectTypeOf(claims.sub).toEqualTypeOf<string | undefined>()
+    expectTypeOf(claims.exp).toEqualTypeOf<number>()
+    expectTypeOf(claims.anything).toEqualTypeOf<unknown>()
+    expectTypeOf(request).toEqualTypeOf<FastifyRequest>()
+    return claims
+  },
+  isRevoked(claims, request) {
+    expectTypeOf(claims).toExtend<AccessTokenClaims>()
+    expectTypeOf(request).toEqualTypeOf<FastifyRequest>()
+    return claims.jti === undefined
+  },
+})
+accept({ issuer, audience, formatUser: async (claims) => claims, isRevoked: async () => false })
+// @ts-expect-error
+accept({ issuer, audience, getToken: async () => 'a token' })
+// @ts-expect-error - no user
+accept({ issuer, audience, formatUser: () => undefined })
+// @ts-expect-error
+accept({ issuer, audience, isRevoked: () => 'no' })
+// @ts-expect-error - perhaps not a function
+accept({ issuer, audience, isRevoked: undefined })
