@@ -3,6 +3,7 @@ export {
   default as 'module.exports',
   type AuthenticateHook,
   type AuthorizeOptions,
+  type JwksAuth,
   type JwksAuthOptions,
 } from './plugin.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'

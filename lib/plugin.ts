@@ -111,7 +111,13 @@ function challenged(reply: FastifyReply, error: JwksAuthError, realm: string): J
   return error
 }
 
+/** The plugin. A CommonJS program gets it by `require`, with all that the package exports beside it. */
+export interface JwksAuth extends FastifyPluginAsync<JwksAuthOptions> {
+  readonly default: JwksAuth
+  readonly JwksAuthError: typeof JwksAuthError
+}
+
 /** Protects an API with OAuth 2.0 access tokens. */
-const jwksAuth: FastifyPluginAsync<JwksAuthOptions> = fp(plugin, { name, fastify: '5.x' })
+const jwksAuth: JwksAuth = Object.assign(fp(plugin, { name, fastify: '5.x' }) as JwksAuth, { JwksAuthError })
 
 export default jwksAuth

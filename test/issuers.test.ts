@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { SignJWT, type JWTHeaderParameters } from 'jose'
+import { canonicalAlgorithm } from '../lib/algorithms.ts'
 import type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from '../lib/index.ts'
 import { call, createApp, verdict } from './helpers/app.ts'
 import { createKeyPair, now, sign, TestIssuer } from './helpers/issuer.ts'
@@ -387,6 +388,10 @@ suite('an algorithm that is not known', () => {
     ['with all allowed'],
     ['with one', ['ES256']],
   ]
+  for (const alg of names) {
+    test(`"${alg}" has no name of its own`, (t) => t.assert.equal(canonicalAlgorithm(alg), undefined))
+  }
+
   for (const alg of [...names, null, 5, ['ES256'], undefined]) {
     for (const [kind, algorithms] of options) {
       test(`${JSON.stringify(alg)} is refused and costs no request, ${kind}`, async (t: TestContext) => {

@@ -169,6 +169,10 @@ const issuerRows: Row[] = [
     'secret',
     'excludes "jwksUri": tokens are signed with a shared secret or with published keys',
     { secret: 'x'.repeat(32), jwksUri: 'https://keys.example' },
+    { secret: 'x'.repeat(32), jwksUri: '' },
+    { secret: 'x'.repeat(32), jwksUri: null },
+    { secret: '', jwksUri: 'https://keys.example' },
+    { secret: null, jwksUri: 'https://keys.example' },
   ],
   [
     'secret',
@@ -584,6 +588,40 @@ suite('right options', () => {
       getToken: undefined,
       formatUser: undefined,
       isRevoked: undefined,
+    })
+  })
+
+  test('what is given takes the place of every default', (t: TestContext) => {
+    const jwks = {
+      refreshInterval: 1,
+      maxStale: 2,
+      cooldown: 3,
+      timeout: 4,
+      maxResponseSize: 5,
+      dispatcher: { dispatch: () => true },
+      prefetch: true,
+    }
+    const callbacks = { getToken: () => undefined, formatUser: () => null, isRevoked: () => false }
+    const settings = readSettings({ ...good, ...callbacks, jwks, realm: 'ping', allowInsecureIssuers: true })
+    const { issuers } = readSettings(good)
+    t.assert.deepStrictEqual(settings, {
+      ...callbacks,
+      issuers,
+      jwks,
+      realm: 'ping',
+      allowInsecureIssuers: true,
+    })
+
+    const rules = { clockTolerance: 1, maxTokenAge: 2, requiredClaims: ['sub'], profile: 'rfc9068' }
+    const claims = { token_use: 'access', level: [1, 2] }
+    const [issuer] = readSettings({ ...good, ...rules, claims, audience: ['api', 'web'] }).issuers
+    t.assert.deepStrictEqual(issuer!.rules, {
+      ...rules,
+      audience: ['api', 'web'],
+      claims: new Map([
+        ['token_use', ['access']],
+        ['level', [1, 2]],
+      ] as const),
     })
   })
 

@@ -72,6 +72,17 @@ suite('authenticate', () => {
     t.assert.equal(verdict(await app.inject('/')).code, 'authorization_header_missing')
   })
 
+  test('lets an error that is no refusal pass through without a challenge', async (t) => {
+    const app = await createApp(options)
+    const meddle = async (request: FastifyRequest): Promise<void> => {
+      request.headers.authorization = 1 as never
+    }
+    app.get('/', { onRequest: [meddle, app.authenticate] }, async () => 'x')
+    const response = await app.inject('/')
+    t.assert.equal(response.statusCode, 500)
+    t.assert.equal(response.headers['www-authenticate'], undefined)
+  })
+
   test('never skips OPTIONS', async (t) => {
     const app = await createApp(options)
     app.options('/', { onRequest: app.authenticate }, async () => 'x')

@@ -7,6 +7,7 @@ import { after, before, suite, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { fetchJson, IssuerFailure, type Dispatcher, type FetchLimits } from '../../lib/keys/fetch-json.ts'
 import { certificate } from '../demo/certificate.ts'
+import { globalDispatcher } from '../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect, zipped } from '../helpers/hostile.ts'
 import { createKeyPair, sendJson, TestIssuer, type Handler } from '../helpers/issuer.ts'
 
@@ -258,19 +259,12 @@ suite('no connection', () => {
 })
 
 suite("a dispatcher of one's own", () => {
-  /** The dispatcher that Node's own fetch uses, by the name under which undici shares it. */
-  function globalDispatcher(): { dispatch(...args: unknown[]): boolean } {
-    return Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1')) as ReturnType<
-      typeof globalDispatcher
-    >
-  }
-
   test('every fetch goes through it', async () => {
     const seen: string[] = []
     const dispatcher: Dispatcher = {
       dispatch(options: { origin: string; path: string }, handler: never) {
         seen.push(`${options.origin}${options.path}`)
-        return globalDispatcher().dispatch(options, handler)
+        return globalDispatcher().dispatch(options as never, handler)
       },
     }
     const { document } = await get((_request, response) => void response.end('{}'), { dispatcher })

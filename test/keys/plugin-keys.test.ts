@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import { after, before, suite, test } from 'node:test'
 import type { JwksOptions } from '../../lib/index.ts'
+import type { Dispatcher } from '../../lib/keys/fetch-json.ts'
 import { call, createApp } from '../helpers/app.ts'
+import { globalDispatcher } from '../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect } from '../helpers/hostile.ts'
 import { createKeyPair, sendJson, TestIssuer, type Handler, type KeyPair } from '../helpers/issuer.ts'
 
@@ -92,7 +94,7 @@ for (const [document, path, bad] of [
   ['metadata', metadataPath, badMetadata],
 ] as const) {
   const answers = { ...hostile, 'redirects to another origin': redirected, ...bad }
-  suite(`an issuer whose ${document} is no good`, { concurrency: 4 }, () => {
+  suite(`an issuer whose ${document} is no good`, { concurrency: 4, timeout: 60_000 }, () => {
     for (const [name, answer] of Object.entries(answers)) {
       test(`one that ${name} is unavailable until it recovers`, async () => {
         await using both = await start({ timeout: 200 })
@@ -112,7 +114,11 @@ for (const [document, path, bad] of [
         issuer.on(path, answer)
         const asked = (): number => issuer.requests.filter((requested) => requested === path).length
         // The third request for it shows that the second one, the first in vain, has ended.
-        while (asked() < 3) assert.equal((await call(app, token)).statusCode, 200)
+        const deadline = performance.now() + 10_000
+        while (asked() < 3) {
+          assert.equal((await call(app, token)).statusCode, 200)
+          assert.ok(performance.now() < deadline)
+        }
         await assertUnavailable(app, await issuer.token({ key: newKey }))
       })
     }
@@ -183,6 +189,33 @@ suite('where the keys are', () => {
     issuer.on('/moved', { keys: [newKey.jwk] })
     issuer.on(metadataPath, { issuer: issuer.issuer, jwks_uri: `${issuer.origin}/moved` })
     assert.equal((await call(app, await issuer.token({ key: newKey }))).statusCode, 200)
+  })
+})
+
+suite('how the keys are fetched', () => {
+  test('an answer over maxResponseSize is no answer', async () => {
+    for (const path of ['/jwks', metadataPath]) {
+      await using both = await start({ maxResponseSize: 1_000 })
+      const { issuer, app } = both
+      const padding = ' '.repeat(1_000)
+      issuer.on(path, path === '/jwks' ? { keys: issuer.keys, padding } : { ...issuer.metadata, padding })
+      await assertUnavailable(app, await issuer.token())
+      issuer.handlers.delete(path)
+      assert.equal((await call(app, await issuer.token())).statusCode, 200)
+    }
+  })
+
+  test('metadata and keys are fetched through the dispatcher', async () => {
+    const paths: string[] = []
+    const dispatcher: Dispatcher = {
+      dispatch(options: { path: string }, handler: never) {
+        paths.push(options.path)
+        return globalDispatcher().dispatch(options as never, handler)
+      },
+    }
+    await using both = await start({ dispatcher })
+    assert.equal((await call(both.app, await both.issuer.token())).statusCode, 200)
+    assert.deepEqual(paths, [metadataPath, '/jwks'])
   })
 })
 
