@@ -1,14 +1,12 @@
 import { assertFunction, assertNames, assertRecord, texts, wrong } from './assert.ts'
 import { readClaimValues, type ClaimValue, type ClaimValues } from './claim-values.ts'
-import type { AuthorizationRule } from './options.ts'
 import { scopesOf, type AccessTokenClaims } from './token.ts'
 
-/** An authorization rule, checked. */
-export interface Authorization<Request, Claims> {
+/** An authorization rule, checked; its `check` is not in here. */
+export interface Authorization {
   readonly scope: readonly string[]
   readonly anyScope: readonly string[]
   readonly claims: ClaimValues
-  readonly check: AuthorizationRule<Request, Claims>['check']
   /** For the challenge: every scope that the rule names, undefined where it names none. */
   readonly scopes: string | undefined
 }
@@ -16,7 +14,7 @@ export interface Authorization<Request, Claims> {
 const names = ['scope', 'anyScope', 'claims', 'check']
 
 /** @throws {TypeError} for a rule that is empty, unknown or mistyped: it would let everybody through. */
-export function readAuthorization<Request, Claims>(rule: unknown): Authorization<Request, Claims> {
+export function readAuthorization(rule: unknown): Authorization {
   assertRecord('authorize', rule)
   assertNames('authorize.', rule, names)
   const { scope, anyScope, check } = rule
@@ -32,14 +30,13 @@ export function readAuthorization<Request, Claims>(rule: unknown): Authorization
     scope: all,
     anyScope: any,
     claims,
-    check: check as Authorization<Request, Claims>['check'],
     scopes: scopes || undefined,
   }
 }
 
 /** Whether the claims permit the request, `check` aside. */
-export function permits<Request, Claims>(
-  { scope, anyScope, claims: values }: Authorization<Request, Claims>,
+export function permits(
+  { scope, anyScope, claims: values }: Authorization,
   claims: AccessTokenClaims,
 ): boolean {
   const granted = scopesOf(claims)

@@ -14,8 +14,8 @@ export interface ClaimRules {
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** The claims of RFC 9068 section 2.2 beside `iss`, `exp` and `iat`, which are times or known already. */
-const rfc9068Strings = ['sub', 'client_id', 'jti']
+/** Text wherever they stand (RFC 7519 section 4.1, RFC 8693 section 4.3), and required by RFC 9068 section 2.2. */
+const textClaims = ['sub', 'client_id', 'jti']
 
 /**
  * Checks what a token says of itself, once its signature is known to be good. `iss` was compared before the key
@@ -53,15 +53,19 @@ function isAccessTokenType(typ: unknown, profile: ClaimRules['profile']): boolea
 
 function hasTypedClaims(rules: ClaimRules, claims: Claims): boolean {
   const { audience, maxTokenAge, profile, requiredClaims } = rules
-  const iatRequired = maxTokenAge !== undefined || profile === 'rfc9068'
+  const isRfc9068 = profile !== undefined
   return (
-    isTime(claims.exp) &&
-    ((claims.iat === undefined && !iatRequired) || isTime(claims.iat)) &&
-    (claims.nbf === undefined || isTime(claims.nbf)) &&
-    ((audience === false && profile === undefined) || isAudience(claims.aud)) &&
-    requiredClaims.every((name) => Object.hasOwn(claims, name) && claims[name] !== null) &&
-    (profile === undefined || rfc9068Strings.every((name) => isText(claims[name])))
+    isTyped(claims.exp, true, isTime) &&
+    isTyped(claims.iat, maxTokenAge !== undefined || isRfc9068, isTime) &&
+    isTyped(claims.nbf, false, isTime) &&
+    isTyped(claims.aud, audience !== false || isRfc9068, isAudience) &&
+    textClaims.every((name) => isTyped(claims[name], isRfc9068, isText)) &&
+    requiredClaims.every((name) => Object.hasOwn(claims, name) && claims[name] !== null)
   )
+}
+
+function isTyped(value: unknown, isRequired: boolean, hasType: (value: unknown) => boolean): boolean {
+  return (value === undefined && !isRequired) || hasType(value)
 }
 
 function checkTimes({ clockTolerance, maxTokenAge }: ClaimRules, claims: Claims, now: number): void {

@@ -10,6 +10,7 @@ export type ClaimValues = ReadonlyMap<string, readonly ClaimValue[]>
 export function readClaimValues(name: string, value: unknown): ClaimValues {
   if (value === undefined) return new Map()
   assertRecord(name, value)
+  if (Object.keys(value).length === 0) wrong(name, 'must name at least one claim')
   return new Map(
     Object.entries(value).map(([claim, allowed]) => {
       const path = `${name}.${claim}`

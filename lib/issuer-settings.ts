@@ -67,8 +67,11 @@ function issuerName(options: Record<string, unknown>, path: string, allowInsecur
   if (domain !== undefined) {
     if (issuer !== undefined)
       wrong(`${path}domain`, 'excludes "issuer": it is the short form of https://DOMAIN/')
-    if (typeof domain !== 'string' || /[\s/?#@\\]/.test(domain) || !URL.canParse(`https://${domain}/`)) {
-      wrong(`${path}domain`, 'must be a host name with an optional port, such as tenant.eu.auth0.com')
+    if (typeof domain !== 'string' || !isHost(domain)) {
+      wrong(
+        `${path}domain`,
+        'must be a host name in lower case with an optional port, such as tenant.eu.auth0.com',
+      )
     }
     return `https://${domain}/`
   }
@@ -76,9 +79,17 @@ function issuerName(options: Record<string, unknown>, path: string, allowInsecur
   assertText(`${path}issuer`, issuer)
   if (jwksUri === undefined && secret === undefined) {
     const url = keyUrl(`${path}issuer`, issuer, allowInsecure)
-    if (url.search || url.hash) wrong(`${path}issuer`, 'must be a URL without a query and a fragment')
+    if (url.search || url.hash || /\s/.test(issuer)) {
+      wrong(`${path}issuer`, 'must be a URL without a query, a fragment or white space')
+    }
   }
   return issuer
+}
+
+/** Whether this is how a URL writes its host, and so how an issuer writes its name. */
+function isHost(domain: string): boolean {
+  const url = `https://${domain}/`
+  return URL.canParse(url) && new URL(url).host === domain
 }
 
 function jwkSetUrl(

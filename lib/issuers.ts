@@ -30,10 +30,11 @@ export interface IssuerContext {
 
 export function createIssuer(settings: IssuerSettings, context: IssuerContext): Issuer {
   const { algorithms, rules, secret } = settings
-  const keys = secret === undefined ? publishedKeys(settings, context) : sharedSecret(secret)
+  const keys = secret === undefined ? publishedKeys(settings, context) : sharedSecret(secret, algorithms)
   return {
-    ...keys,
     rules,
+    prefetch: keys.prefetch,
+    close: keys.close,
     verifierFor({ header }) {
       const algorithm = canonicalAlgorithm(header.alg)
       if (algorithm === undefined || !algorithms.has(algorithm)) throw new JwksAuthError(refusals.algorithm)
@@ -47,10 +48,12 @@ interface KeySource extends Pick<Issuer, 'prefetch' | 'close'> {
 }
 
 /** A shared secret has one key, whatever `kid` a token names. */
-function sharedSecret(secret: Buffer): KeySource {
-  const verifiers = new Map<JwsAlgorithm, SignatureVerifier>()
+function sharedSecret(secret: Buffer, algorithms: ReadonlySet<JwsAlgorithm>): KeySource {
+  const verifiers = new Map(
+    Array.from(algorithms, (algorithm) => [algorithm, signatureVerifier(secret, algorithm)]),
+  )
   return {
-    verifierOf: (_kid, algorithm) => once(verifiers, algorithm, () => signatureVerifier(secret, algorithm)),
+    verifierOf: (_kid, algorithm) => verifiers.get(algorithm),
     async prefetch() {},
     close() {},
   }
@@ -69,8 +72,12 @@ function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerConte
     },
   })
   const verifiers = new WeakMap<VerificationKey, SignatureVerifier>()
-  const verifierOf = (key: VerificationKey | undefined): SignatureVerifier | undefined =>
-    key && once(verifiers, key, () => signatureVerifier(key.pem, key.alg))
+  const verifierOf = (key: VerificationKey | undefined): SignatureVerifier | undefined => {
+    if (key === undefined) return undefined
+    let verifier = verifiers.get(key)
+    if (!verifier) verifiers.set(key, (verifier = signatureVerifier(key.pem, key.alg)))
+    return verifier
+  }
   return {
     verifierOf(kid, algorithm) {
       if (typeof kid !== 'string') return undefined
@@ -80,16 +87,4 @@ function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerConte
     prefetch: () => remote.prefetch(),
     close: () => remote.close(),
   }
-}
-
-/** What is kept for a key, made when it is first asked for. */
-function once<K extends WeakKey | string, V>(kept: KeptValues<K, V>, key: K, make: () => V): V {
-  const value = kept.get(key) ?? make()
-  kept.set(key, value)
-  return value
-}
-
-interface KeptValues<K, V> {
-  get(key: K): V | undefined
-  set(key: K, value: V): unknown
 }

@@ -116,7 +116,7 @@ export interface PluginOptions<Request, Claims, User> {
   /** How keys are kept. */
   jwks?: JwksOptions
   /** Finds the token instead of the Authorization header; undefined where there is none. */
-  getToken?: (request: Request) => string | undefined
+  getToken?: (request: Request) => string | undefined | Promise<string | undefined>
   /** Makes `request.user` of the claims, for each request. */
   formatUser?: (claims: Claims, request: Request) => User | Promise<User>
   /** Whether a token has been revoked; asked for each request once the token is verified. */

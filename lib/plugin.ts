@@ -39,15 +39,23 @@ declare module 'fastify' {
 const name = 'fastify-jwks-auth'
 
 const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
-  const settings = readSettings<FastifyRequest, JwksAuthClaims, JwksAuthUser>(options)
-  const { getToken, formatUser, isRevoked, jwks, realm } = settings
+  const { issuers, jwks, realm, allowInsecureIssuers } = readSettings(options)
+  const { getToken, formatUser, isRevoked } = options
   assertFree(app)
-  const server = new ResourceServer(settings.issuers, { ...settings, log: app.log })
+  const server = new ResourceServer(issuers, { jwks, allowInsecureIssuers, log: app.log })
 
-  const verify = async (credentials: string | undefined, reply: FastifyReply): Promise<AccessToken> => {
+  /** Undefined for a request that brings no token at all, where that is allowed. */
+  const verify = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    optional: boolean,
+  ): Promise<AccessToken | undefined> => {
+    const found = await getToken?.(request)
     try {
-      if (getToken && credentials === undefined) throw new JwksAuthError(refusals.noCredentials)
-      return await server.verify(getToken ? credentials : bearerToken(credentials))
+      const token = getToken ? (found ?? undefined) : bearerToken(request.headers.authorization)
+      if (token !== undefined) return await server.verify(token)
+      if (optional) return undefined
+      throw new JwksAuthError(refusals.noCredentials)
     } catch (error) {
       throw error instanceof JwksAuthError ? challenged(reply, error, realm) : error
     }
@@ -59,25 +67,24 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     optional = false,
   ): Promise<void> => {
     if (request.accessToken !== null) return
-    const credentials = getToken ? (getToken(request) ?? undefined) : request.headers.authorization
-    if (optional && credentials === undefined) return
-    const accessToken = await verify(credentials, reply)
-    const claims = accessToken.claims as JwksAuthClaims
+    const accessToken = (await verify(request, reply, optional)) as FastifyRequest['accessToken'] | undefined
+    if (!accessToken) return
+    const { claims } = accessToken
     if (isRevoked && (await isRevoked(claims, request))) {
       throw challenged(reply, new JwksAuthError(refusals.revoked), realm)
     }
     request.user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
-    request.accessToken = { ...accessToken, claims }
+    request.accessToken = accessToken
   }
 
   const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
-    const authorization = readAuthorization<FastifyRequest, JwksAuthClaims>(rule)
-    const { check, scopes } = authorization
+    const authorization = readAuthorization(rule)
+    const { check } = rule
     return async (request, reply) => {
       await authenticate(request, reply)
       const { claims } = request.accessToken!
       if (permits(authorization, claims) && (!check || (await check(claims, request)) === true)) return
-      throw challenged(reply, new JwksAuthError(permissionRefusal(scopes)), realm)
+      throw challenged(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), realm)
     }
   }
 

@@ -2,7 +2,8 @@ import { checkClaims } from './checks.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
-import { deepFreeze, readToken, type AccessTokenClaims, type JoseHeader } from './token.ts'
+import { deepFreeze } from './json.ts'
+import { readToken, type AccessTokenClaims, type JoseHeader } from './token.ts'
 
 /** A verified access token. */
 export interface AccessToken {
@@ -30,9 +31,9 @@ export class ResourceServer {
     const token = readToken(raw)
     const issuer = this.#issuers.get(token.claims.iss)
     if (!issuer) throw new JwksAuthError(refusals.claims)
-    const hasValidSignature = await issuer.verifierFor(token)
-    if (!hasValidSignature) throw new JwksAuthError(refusals.noKey)
-    if (!hasValidSignature(token.raw)) throw new JwksAuthError(refusals.signature)
+    const verifySignature = await issuer.verifierFor(token)
+    if (!verifySignature) throw new JwksAuthError(refusals.noKey)
+    if (!verifySignature(token.raw)) throw new JwksAuthError(refusals.signature)
     return deepFreeze({
       claims: checkClaims(issuer.rules, token.header, token.claims, Date.now()),
       header: token.header as JoseHeader,

@@ -1,7 +1,6 @@
 import { assertFlag, assertFunction, assertNames, assertRecord, list, wholeNumber, wrong } from './assert.ts'
 import { issuerOptionNames, issuerSettings, type IssuerSettings } from './issuer-settings.ts'
 import type { Dispatcher } from './keys/fetch-json.ts'
-import type { PluginOptions } from './options.ts'
 
 /** How keys are kept, checked and with the defaults. Times are milliseconds. */
 export interface JwksSettings {
@@ -14,15 +13,12 @@ export interface JwksSettings {
   readonly prefetch: boolean
 }
 
-/** The plugin's options, checked and with their defaults. */
-export interface Settings<Request, Claims, User> {
+/** The plugin's options, checked and with their defaults; the callbacks are checked and not in here. */
+export interface Settings {
   readonly issuers: readonly IssuerSettings[]
   readonly jwks: JwksSettings
   readonly realm: string
   readonly allowInsecureIssuers: boolean
-  readonly getToken: PluginOptions<Request, Claims, User>['getToken']
-  readonly formatUser: PluginOptions<Request, Claims, User>['formatUser']
-  readonly isRevoked: PluginOptions<Request, Claims, User>['isRevoked']
 }
 
 const ownNames = ['issuers', 'jwks', 'realm', 'getToken', 'formatUser', 'isRevoked', 'allowInsecureIssuers']
@@ -45,7 +41,7 @@ const longestTimeout = 2 ** 31 - 1
  *
  * @throws {TypeError} that names the option and says what is right.
  */
-export function readSettings<Request, Claims, User>(options: unknown): Settings<Request, Claims, User> {
+export function readSettings(options: unknown): Settings {
   assertRecord('options', options)
   const {
     realm = 'api',
@@ -71,9 +67,6 @@ export function readSettings<Request, Claims, User>(options: unknown): Settings<
     jwks: jwksSettings(jwks),
     realm,
     allowInsecureIssuers: insecure,
-    getToken: getToken as PluginOptions<Request, Claims, User>['getToken'],
-    formatUser: formatUser as PluginOptions<Request, Claims, User>['formatUser'],
-    isRevoked: isRevoked as PluginOptions<Request, Claims, User>['isRevoked'],
   })
 }
 

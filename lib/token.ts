@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import { JwksAuthError, refusals } from './errors.ts'
+import { isObject } from './json.ts'
 
 /** JOSE header of a verified access token (RFC 7515 section 4). */
 export interface JoseHeader {
   readonly alg: string
-  readonly kid?: string
+  readonly kid?: unknown
   readonly typ?: string
   readonly [parameter: string]: unknown
 }
@@ -20,7 +21,6 @@ export interface AccessTokenClaims {
   readonly iat?: number
   readonly jti?: string
   readonly client_id?: string
-  readonly scope?: string | readonly string[]
   readonly [claim: string]: unknown
 }
 
@@ -67,26 +67,11 @@ function readObject(segment: string): Record<string, unknown> | undefined {
   }
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /**
  * The scopes of a token, wherever its issuer puts them: `scope` as RFC 8693 section 4.2 has it or as a list, `scp`
- * (Entra, Okta), `permissions` (Auth0).
+ * (Entra, Okta), `permissions` (Auth0). An entry of a list is one scope, whatever is in it.
  */
-export function scopesOf({ scope, scp, permissions }: AccessTokenClaims): Set<string> {
-  const lists = [scope, scp, permissions].flat().filter((entry) => typeof entry === 'string')
-  return new Set(lists.flatMap((entry) => entry.split(' ')).filter((name) => name !== ''))
-}
-
-/** Freezes a value made of JSON, so that requests may share it. A loop, since its depth is not ours to choose. */
-export function deepFreeze<T>(value: T): T {
-  const pending: unknown[] = [value]
-  for (const item of pending) {
-    if (typeof item !== 'object' || item === null) continue
-    Object.freeze(item)
-    for (const member of Object.values(item)) pending.push(member)
-  }
-  return value
+export function scopesOf({ scope, scp, permissions }: AccessTokenClaims): Set<unknown> {
+  const split = (scopes: unknown): unknown => (typeof scopes === 'string' ? scopes.split(' ') : scopes)
+  return new Set([scope, scp, permissions].flatMap(split))
 }

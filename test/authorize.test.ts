@@ -46,6 +46,7 @@ suite('scopes', () => {
       { scope: 1, scp: null, permissions: [{ a: 1 }, 1] },
       false,
     ],
+    ['a part of an entry of a list', { scope: 'read' }, { permissions: ['read all'] }, false],
     ['an inherited name', { scope: 'constructor' }, { scope: 'a' }, false],
   ]
   for (const [title, rule, claims, passes] of rows) {
@@ -185,7 +186,7 @@ suite('a rule that would let everybody through is a TypeError where the route is
     ['none', undefined, /"authorize" must be an object/],
     ['a string', 'read', /"authorize" must be an object/],
     ['an empty one', {}, /"authorize" must hold at least one of scope, anyScope, claims, check/],
-    ['empty claims', { claims: {} }, /"authorize" must hold at least one of/],
+    ['empty claims', { claims: {} }, /"authorize.claims" must name at least one claim/],
     ['only undefined parts', { scope: undefined }, /"authorize" must hold at least one of/],
     [
       'an unknown name',

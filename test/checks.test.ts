@@ -193,7 +193,7 @@ table('aud', [
 
   ['with audience: false, missing', 'accepted', { ...anyAudience, claims: { aud: undefined } }],
   ['with audience: false, another', 'accepted', { ...anyAudience, claims: { aud: 'web' } }],
-  ['with audience: false, a number', 'accepted', { ...anyAudience, claims: { aud: 5 } }],
+  ['with audience: false, a number', 'invalid_claims', { ...anyAudience, claims: { aud: 5 } }],
 ])
 
 test('the answer names the audiences that are expected and no other', (t) => {
@@ -206,6 +206,16 @@ test('the answer names the audiences that are expected and no other', (t) => {
     message: 'the audience does not match. expected: api, web',
   })
 })
+
+table('claims that are text', [
+  ['a number as sub', 'invalid_claims', { claims: { sub: 5 } }],
+  ['an object as sub', 'invalid_claims', { claims: { sub: { $ne: null } } }],
+  ['null as sub', 'invalid_claims', { claims: { sub: null } }],
+  ['no sub', 'accepted', { claims: { sub: undefined } }],
+  ['a list as jti', 'invalid_claims', { claims: { jti: ['a'] } }],
+  ['a number as client_id', 'invalid_claims', { claims: { client_id: 1 } }],
+  ['all of them', 'accepted', { claims: { sub: 'a', jti: 'b', client_id: 'c' } }],
+])
 
 const requires = (...requiredClaims: string[]): Pick<Case, 'rules'> => ({ rules: { requiredClaims } })
 table('requiredClaims', [

@@ -156,6 +156,7 @@ suite('what a request holds', () => {
       t.assert.throws(() => void ((claims as { sub: string }).sub = 'x'), TypeError)
       t.assert.throws(() => void (claims.deep as unknown[]).push(1), TypeError)
       t.assert.throws(() => void ((claims.deep as { a: { b: number } }[])[0]!.a.b = 2), TypeError)
+      t.assert.equal(Object.isFrozen(request.accessToken), true)
       t.assert.throws(() => void ((header as { alg: string }).alg = 'x'), TypeError)
       return 'frozen'
     })
@@ -205,7 +206,7 @@ suite('getToken', () => {
   for (const [title, value] of [
     ['an empty string', ''],
     ['a list', ['a']],
-    ['a promise', Promise.resolve('x')],
+    ['a promise of an opaque token', Promise.resolve('x')],
     ['an object', {}],
   ] as const) {
     test(`${title} of it is not a readable token`, async (t) => {
@@ -216,27 +217,40 @@ suite('getToken', () => {
     })
   }
 
+  test('it may be asynchronous', async (t) => {
+    const app = await createApp({ ...options, getToken: async (request) => fromQuery(request) })
+    t.assert.equal((await app.inject(`/secured?token=${await issuer.token()}`)).statusCode, 200)
+    t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
+  })
+
   test('null of it is no token', async (t) => {
     const app = await createApp({ ...options, getToken: () => null as never })
     t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
     t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
   })
 
-  test('an error of it passes through unchanged and without a challenge', async (t) => {
-    const app = await createApp({
-      ...options,
-      getToken: () => {
-        throw Object.assign(new Error('mine'), { statusCode: 418 })
+  const mine = Object.assign(new Error('mine'), { statusCode: 418 })
+  for (const [title, getToken] of [
+    [
+      'throws',
+      () => {
+        throw mine
       },
+    ],
+    ['rejects', () => Promise.reject(mine)],
+  ] as const) {
+    test(`one that ${title} is a refusal, its error unchanged and without a challenge`, async (t) => {
+      const app = await createApp({ ...options, getToken })
+      for (const url of ['/secured', '/optional']) {
+        t.assert.deepEqual(verdict(await app.inject(url)), {
+          status: 418,
+          code: undefined,
+          message: 'mine',
+          challenge: undefined,
+        })
+      }
     })
-    const response = await app.inject('/secured')
-    t.assert.deepEqual(verdict(response), {
-      status: 418,
-      code: undefined,
-      message: 'mine',
-      challenge: undefined,
-    })
-  })
+  }
 })
 
 suite('formatUser', () => {

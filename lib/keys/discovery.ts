@@ -1,4 +1,4 @@
-import { isObject } from '../token.ts'
+import { isObject } from '../json.ts'
 import { isTrustworthy } from '../urls.ts'
 import { IssuerFailure } from './fetch-json.ts'
 

@@ -1,6 +1,6 @@
 import buildGetJwks from 'get-jwks'
 import type { AsymmetricAlgorithm } from '../algorithms.ts'
-import { isObject } from '../token.ts'
+import { isObject } from '../json.ts'
 import { importJwk, UnusableKey, type VerificationKey } from './key.ts'
 
 /** A key that the issuer published and that is never used. */
@@ -11,6 +11,11 @@ export interface SkippedKey {
 
 /** A document that is no JWK Set, or one in which no key can be used. */
 export class UnusableKeySet extends Error {}
+
+/** More keys than any issuer has; checking them would keep the process from everything else. */
+const mostKeys = 10_000
+/** So much of a `kid` is enough to know it by in a log. */
+const kidPrefix = 64
 
 type StoredKey = buildGetJwks.JWK & VerificationKey
 
@@ -28,6 +33,7 @@ export class KeySet {
   /** @param previous - The set before this one: a key that has not changed stays the same object. */
   constructor(document: unknown, issuer: string, previous?: KeySet) {
     if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableKeySet('not a JWK Set')
+    if (document.keys.length > mostKeys) throw new UnusableKeySet(`over ${mostKeys} keys`)
     const { keys, skipped } = importAll(document.keys)
     if (keys.length === 0) throw new UnusableKeySet('a JWK Set without a usable key')
     this.#issuer = issuer
@@ -64,7 +70,7 @@ function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: Skipped
   const keys = new Map<string, VerificationKey>()
   const skipped: SkippedKey[] = []
   for (const jwk of jwks) {
-    const kid = isObject(jwk) && typeof jwk.kid === 'string' ? jwk.kid : undefined
+    const kid = isObject(jwk) && typeof jwk.kid === 'string' ? jwk.kid.slice(0, kidPrefix) : undefined
     try {
       for (const key of importJwk(jwk)) {
         const name = `${key.alg} ${key.kid}`

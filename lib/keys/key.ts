@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { asymmetricAlgorithms, canonicalAlgorithm, type AsymmetricAlgorithm } from '../algorithms.ts'
-import { isObject } from '../token.ts'
+import { isObject } from '../json.ts'
 
 /** A public key that was checked, for one algorithm. Equal keys of an issuer are the same object. */
 export interface VerificationKey {

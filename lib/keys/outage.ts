@@ -4,7 +4,8 @@ const longestDelay = 10_000
 
 /** What is known of an issuer that gives no good answer: since when, why, and when it may be asked again. */
 export class Outage {
-  readonly #longestDelay: number
+  /** How long retries are apart, at most. */
+  readonly longestDelay: number
   #failures = 0
   #failedAt = -Infinity
   #retryAt = -Infinity
@@ -12,7 +13,7 @@ export class Outage {
 
   /** @param refreshInterval - Milliseconds; retries are never so rare that a recovery goes unseen for longer. */
   constructor(refreshInterval: number) {
-    this.#longestDelay = Math.min(longestDelay, refreshInterval / 2)
+    this.longestDelay = Math.min(longestDelay, refreshInterval / 2)
   }
 
   get isOn(): boolean {
@@ -24,8 +25,7 @@ export class Outage {
     return this.#reason
   }
 
-  /** The last failure. */
-  get seenAt(): number {
+  get lastFailureAt(): number {
     return this.#failedAt
   }
 
@@ -41,7 +41,7 @@ export class Outage {
   /** Jitter takes up to half of a delay, so that many servers don't come back to an issuer in step. */
   failed(now: number, reason: string): void {
     const delay =
-      this.#failures === 0 ? 0 : Math.min(this.#longestDelay, firstDelay * 2 ** (this.#failures - 1))
+      this.#failures === 0 ? 0 : Math.min(this.longestDelay, firstDelay * 2 ** (this.#failures - 1))
     this.#failures += 1
     this.#failedAt = now
     this.#retryAt = now + delay * (1 - Math.random() / 2)

@@ -42,25 +42,28 @@ const refreshAhead = 0.75
 export class RemoteKeys {
   readonly #options: RemoteKeysOptions
   readonly #interval: number
+  readonly #outageInterval: number
   readonly #now: () => number
   readonly #budget: LookUpBudget
   readonly #outage: Outage
   #set: KeySet | undefined
   /** When the answer that is known was asked for. */
-  #knownSince = -Infinity
+  #askedAt = -Infinity
   /** The look-up in flight, at most one. It tells whether there was a good answer, and never rejects. */
   #lookingUp: Promise<boolean> | undefined
   #abort: AbortController | undefined
   #closed = false
 
   constructor(options: RemoteKeysOptions) {
-    const { refreshInterval, maxStale, cooldown, now = () => performance.now() } = options
+    const { refreshInterval, maxStale, cooldown, timeout, now = () => performance.now() } = options
     this.#options = options
     // Stale keys are those older than the interval, so it can't be longer than they may live. 0 means none.
     this.#interval = maxStale > 0 ? Math.min(refreshInterval, maxStale) : refreshInterval
     this.#now = now
     this.#budget = new LookUpBudget(cooldown)
     this.#outage = new Outage(this.#interval)
+    // Under traffic the issuer is asked again at least this often.
+    this.#outageInterval = Math.min(this.#interval, this.#outage.longestDelay + timeout)
   }
 
   /**
@@ -72,7 +75,7 @@ export class RemoteKeys {
     const now = this.#now()
     const set = this.#usableSet(now)
     if (!set?.has(kid)) return this.#lookFor(kid, alg)
-    if (now - this.#knownSince >= this.#interval * refreshAhead && this.#outage.mayRetry(now)) {
+    if (now - this.#askedAt >= this.#interval * refreshAhead && this.#outage.mayRetry(now)) {
       void this.#lookUp()
     }
     return set.find(kid, alg)
@@ -91,13 +94,15 @@ export class RemoteKeys {
   }
 
   /**
-   * What is known may be used while it is fresh. During an outage the knowledge of the outage has to be just as
+   * What is known may be used while it is fresh. During an outage it is the knowledge of the outage that has to be
    * fresh: after idleness the issuer is asked again before its old keys are believed.
    */
   #usableSet(now: number): KeySet | undefined {
-    const age = now - this.#knownSince
+    const age = now - this.#askedAt
     if (age < this.#interval) return this.#set
-    return now - this.#outage.seenAt < this.#interval && age < this.#options.maxStale ? this.#set : undefined
+    return now - this.#outage.lastFailureAt < this.#outageInterval && age < this.#options.maxStale
+      ? this.#set
+      : undefined
   }
 
   async #lookFor(kid: string, alg: AsymmetricAlgorithm): Promise<Found> {
@@ -159,7 +164,7 @@ export class RemoteKeys {
       )
     }
     this.#set = set
-    this.#knownSince = askedAt
+    this.#askedAt = askedAt
   }
 
   #fail(reason: string): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { JwksAuthError } from '../../lib/errors.ts'
+import type { RemoteKeysOptions } from '../../lib/keys/remote-keys.ts'
 import { curveKey, pemOf } from '../helpers/jwk.ts'
 import { ScriptedIssuer } from '../helpers/scripted-issuer.ts'
 
@@ -10,7 +11,7 @@ const [one, two] = [curveKey('Ed25519', { kid: 'one' }), curveKey('Ed25519', { k
 const unavailable = 'jwks_unavailable'
 
 /** An issuer whose key is known and that has failed since. */
-async function failing(options: { maxStale?: number } = {}): Promise<ScriptedIssuer> {
+async function failing(options: Partial<RemoteKeysOptions> = {}): Promise<ScriptedIssuer> {
   const issuer = new ScriptedIssuer([one], options)
   await issuer.ask('one')
   issuer.failure = 'ECONNREFUSED'
@@ -130,12 +131,37 @@ suite('idleness in an outage', () => {
     assert.equal(issuer.newLookUps(), 1)
   })
 
+  for (const [name, options, idle] of [
+    ['fifteen seconds, by which a retry would have ended', {}, 15_000],
+    ['as long as a retry may take', { timeout: 60_000 }, 70_000],
+    ['a refresh interval that is shorter', { refreshInterval: 8_000 }, 8_000],
+  ] as const) {
+    test(`it is asked again after ${name}`, async () => {
+      const issuer = await failing(options)
+      assert.equal(await issuer.askAt(refreshInterval, 'one'), pemOf(one))
+      issuer.time += idle - 1
+      assert.equal(issuer.knows('one'), true)
+      await setImmediate()
+      issuer.time += idle
+      assert.equal(issuer.knows('one'), false)
+      await setImmediate()
+    })
+  }
+
   test('a key that was removed in the meantime is refused at once', async () => {
     const issuer = await failing()
     await issuer.askAt(refreshInterval, 'one')
     issuer.failure = undefined
     issuer.keys = [two]
     assert.equal(await issuer.askAt(refreshInterval * 2, 'one'), 'none')
+  })
+
+  test('one failure does not stand for an outage that lasts', async () => {
+    const issuer = await failing()
+    assert.equal(await issuer.askAt(refreshInterval - 1_000, 'one'), pemOf(one))
+    issuer.failure = undefined
+    issuer.keys = [two]
+    assert.equal(await issuer.askAt(refreshInterval + 15_000, 'one'), 'none')
   })
 
   test('all who wait for the issuer get the old key', async () => {

@@ -70,6 +70,22 @@ suite('what a set holds', () => {
     for (const key of keys.slice(0, 10)) assert.equal(pemIn(set, key.kid as string, 'RS256'), pemOf(key))
   })
 
+  test('a set of more than ten thousand keys is not even looked at', () => {
+    const junk = Array.from({ length: 9_999 }, () => 0)
+    assert.equal(setOf([one, ...junk]).skipped.length, 9_999)
+    assert.throws(() => setOf([one, ...junk, 0]), { message: 'over 10000 keys' })
+  })
+
+  test('of a long kid only the beginning is reported', () => {
+    const { skipped } = setOf([one, { kty: 'oct', kid: 'x'.repeat(1_000) }])
+    assert.deepEqual(skipped, [{ kid: 'x'.repeat(64), reason: 'its kty or crv is not supported' }])
+  })
+
+  test('of a long kid the list holds the beginning', () => {
+    const { skipped } = setOf([one, { ...two, kid: 'k'.repeat(100_000), use: 'enc' }])
+    assert.deepEqual(skipped, [{ kid: 'k'.repeat(64), reason: 'its use is not sig' }])
+  })
+
   test('a set does not forget its keys with time', (t) => {
     const set = setOf([one])
     const later = performance.now() + 100 * 365 * 24 * 3_600_000
@@ -213,6 +229,12 @@ suite('documents that are no sets', () => {
       },
     )
   }
+
+  test('a set of ten thousand keys is read, one more is refused', () => {
+    const keys = [one, ...Array<null>(9_999).fill(null)]
+    assert.equal(pemIn(setOf(keys), 'one'), pemOf(one))
+    assert.throws(() => setOf([...keys, null]), new UnusableKeySet('over 10000 keys'))
+  })
 
   for (const [name, keys] of [
     ['an empty set', []],

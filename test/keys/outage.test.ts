@@ -20,7 +20,7 @@ suite('outage', () => {
     const outage = new Outage(refreshInterval)
     assert.equal(outage.isOn, false)
     assert.equal(outage.mayRetry(0), true)
-    assert.equal(outage.seenAt, -Infinity)
+    assert.equal(outage.lastFailureAt, -Infinity)
   })
 
   test('a failure begins one, and the last one is kept with its reason', () => {
@@ -28,7 +28,7 @@ suite('outage', () => {
     outage.failed(1_000, 'ECONNREFUSED')
     outage.failed(2_000, 'HTTP 502')
     assert.equal(outage.isOn, true)
-    assert.deepEqual([outage.seenAt, outage.reason], [2_000, 'HTTP 502'])
+    assert.deepEqual([outage.lastFailureAt, outage.reason], [2_000, 'HTTP 502'])
   })
 
   test('an end leaves nothing of it', () => {
@@ -38,7 +38,7 @@ suite('outage', () => {
     outage.ended()
     assert.equal(outage.isOn, false)
     assert.equal(outage.mayRetry(1_001), true)
-    assert.equal(outage.seenAt, -Infinity)
+    assert.equal(outage.lastFailureAt, -Infinity)
     outage.failed(1_001, 'HTTP 502')
     assert.equal(outage.mayRetry(1_001), true)
   })

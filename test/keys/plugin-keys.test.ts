@@ -94,7 +94,7 @@ for (const [document, path, bad] of [
   ['metadata', metadataPath, badMetadata],
 ] as const) {
   const answers = { ...hostile, 'redirects to another origin': redirected, ...bad }
-  suite(`an issuer whose ${document} is no good`, { concurrency: 4, timeout: 60_000 }, () => {
+  suite(`an issuer whose ${document} is no good`, { concurrency: 4, timeout: 30_000 }, () => {
     for (const [name, answer] of Object.entries(answers)) {
       test(`one that ${name} is unavailable until it recovers`, async () => {
         await using both = await start({ timeout: 200 })

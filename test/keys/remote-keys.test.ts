@@ -97,6 +97,7 @@ suite('freshness', () => {
     issuer.time = 4_000
     issuer.lookUps[0]!.answer({ keys: [one] })
     await verdict
+    issuer.held = false
     issuer.time = refreshInterval - 1
     assert.equal(issuer.knows('one'), true)
     issuer.time = refreshInterval
