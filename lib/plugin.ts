@@ -1,4 +1,11 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  RawServerBase,
+  RouteGenericInterface,
+} from 'fastify'
 import fp from 'fastify-plugin'
 import { permits, readAuthorization } from './authorization.ts'
 import { JwksAuthError, permissionRefusal, refusals } from './errors.ts'
@@ -12,8 +19,11 @@ import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 /** Options of the plugin: one issuer at the top level or several under `issuers`, and what holds for all of them. */
 export type JwksAuthOptions = PluginOptions<FastifyRequest, JwksAuthClaims, JwksAuthUser> & OneOrMoreIssuers
 
-/** A hook from `onRequest` to `preHandler`, which may be awaited directly as well. */
-export type AuthenticateHook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+/** A hook from `onRequest` to `preHandler` on any kind of server, which may be awaited directly as well. */
+export type AuthenticateHook = <Server extends RawServerBase>(
+  request: FastifyRequest<RouteGenericInterface, Server>,
+  reply: FastifyReply<RouteGenericInterface, Server>,
+) => Promise<void>
 
 /** What `app.authorize` demands of a token. */
 export type AuthorizeOptions = AuthorizationRule<FastifyRequest, JwksAuthClaims>
@@ -36,6 +46,9 @@ declare module 'fastify' {
   }
 }
 
+/** A hook as it is written here. Callbacks see the requests of any server as those of Node's own. */
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
 const name = 'fastify-jwks-auth'
 
 const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
@@ -48,13 +61,13 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const verify = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    optional: boolean,
+    isOptional: boolean,
   ): Promise<AccessToken | undefined> => {
     const found = await getToken?.(request)
     try {
       const token = getToken ? (found ?? undefined) : bearerToken(request.headers.authorization)
       if (token !== undefined) return await server.verify(token)
-      if (optional) return undefined
+      if (isOptional) return undefined
       throw new JwksAuthError(refusals.noCredentials)
     } catch (error) {
       throw error instanceof JwksAuthError ? challenged(reply, error, realm) : error
@@ -64,10 +77,11 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const authenticate = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    optional = false,
+    isOptional: boolean,
   ): Promise<void> => {
     if (request.accessToken !== null) return
-    const accessToken = (await verify(request, reply, optional)) as FastifyRequest['accessToken'] | undefined
+    const accessToken = (await verify(request, reply, isOptional)) as
+      FastifyRequest['accessToken'] | undefined
     if (!accessToken) return
     const { claims } = accessToken
     if (isRevoked && (await isRevoked(claims, request))) {
@@ -77,11 +91,11 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     request.accessToken = accessToken
   }
 
-  const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
+  const authorize = (rule: AuthorizeOptions): Hook => {
     const authorization = readAuthorization(rule)
     const { check } = rule
     return async (request, reply) => {
-      await authenticate(request, reply)
+      await authenticate(request, reply, false)
       const { claims } = request.accessToken!
       if (permits(authorization, claims) && (!check || (await check(claims, request)) === true)) return
       throw challenged(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), realm)
@@ -90,9 +104,11 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
 
   app.decorateRequest('user', null as unknown as JwksAuthUser)
   app.decorateRequest('accessToken', null)
-  app.decorate('authenticate', (request, reply) => authenticate(request, reply))
-  app.decorate('authenticateOptional', (request, reply) => authenticate(request, reply, true))
-  app.decorate('authorize', authorize)
+  const required: Hook = (request, reply) => authenticate(request, reply, false)
+  const optional: Hook = (request, reply) => authenticate(request, reply, true)
+  app.decorate('authenticate', required as AuthenticateHook)
+  app.decorate('authenticateOptional', optional as AuthenticateHook)
+  app.decorate('authorize', authorize as FastifyInstance['authorize'])
   if (jwks.prefetch) app.addHook('onReady', () => server.prefetch())
   app.addHook('onClose', async () => server.close())
 }

@@ -74,11 +74,11 @@ function allIssuers(issuers: unknown, others: Record<string, unknown>, insecure:
   const own = Object.entries(others).filter(([name]) => issuerOptionNames.includes(name))
   if (issuers === undefined) return [issuerSettings(Object.fromEntries(own), '', insecure)]
   const misplaced = own.find(([, value]) => value !== undefined)
-  if (misplaced) wrong(misplaced[0], 'belongs into the entries of "issuers" where there are several issuers')
+  if (misplaced) wrong(misplaced[0], 'belongs in the entries of "issuers" where there are several issuers')
   const seen = new Set<string>()
   return list('issuers', issuers, (name, entry) => {
     const settings = issuerSettings(entry, `${name}.`, insecure)
-    if (seen.has(settings.issuer)) wrong(name, 'names an issuer that stands in the list already')
+    if (seen.has(settings.issuer)) wrong(name, 'names an issuer that is already in the list')
     seen.add(settings.issuer)
     return settings
   })

@@ -392,7 +392,7 @@ suite('options as a whole', () => {
 
   for (const name of issuerNames.split(', ')) {
     test(`"${name}" is refused beside issuers`, async (t: TestContext) => {
-      const right = 'belongs into the entries of "issuers" where there are several issuers'
+      const right = 'belongs in the entries of "issuers" where there are several issuers'
       for (const value of ['x', null, false]) {
         await refuses(t, { issuers: [good], [name]: value }, name, right)
       }
@@ -415,7 +415,7 @@ suite('options as a whole', () => {
         audience: 'api',
         ...entry,
       }))
-      await refuses(t, { issuers }, 'issuers[2]', 'names an issuer that stands in the list already')
+      await refuses(t, { issuers }, 'issuers[2]', 'names an issuer that is already in the list')
     })
   }
 })

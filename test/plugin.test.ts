@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
 import { suite, test } from 'node:test'
 import fastifyAuth from '@fastify/auth'
 import Fastify, { type FastifyRequest } from 'fastify'
@@ -24,6 +26,26 @@ suite('authenticate', () => {
       t.assert.equal(verdict(refused).code, 'authorization_header_missing')
     })
   }
+
+  test('works on an HTTP/2 server', async (t) => {
+    const app = Fastify({ http2: true })
+    await app.register(jwksAuth, options)
+    app.get('/', { onRequest: app.authenticate }, async (request) => request.user.sub)
+    const origin = await app.listen()
+    const session = connect(origin)
+    t.after(async () => {
+      session.close()
+      await app.close()
+    })
+    const status = async (headers: Record<string, string>): Promise<number> => {
+      const stream = session.request({ ':path': '/', ...headers })
+      const [{ ':status': code }] = (await once(stream, 'response')) as [{ ':status': number }]
+      stream.close()
+      return code
+    }
+    t.assert.equal(await status({}), 401)
+    t.assert.equal(await status({ authorization: `Bearer ${await issuer.token()}` }), 200)
+  })
 
   test('works as a hook of the whole instance', async (t) => {
     const app = Fastify()

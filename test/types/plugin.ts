@@ -48,7 +48,7 @@ for (const hook of [app.authenticate, app.authenticateOptional, app.authorize({ 
   expectTypeOf(hook).toExtend<preValidationAsyncHookHandler>()
   expectTypeOf(hook).toExtend<preHandlerAsyncHookHandler>()
   expectTypeOf(hook).returns.toEqualTypeOf<Promise<void>>()
-  expectTypeOf(hook).parameters.toEqualTypeOf<[FastifyRequest, FastifyReply]>()
+  expectTypeOf(hook).toBeCallableWith({} as FastifyRequest, {} as FastifyReply)
   app.get(
     '/hooks',
     { onRequest: hook, preParsing: hook, preValidation: hook, preHandler: hook },
