@@ -20,6 +20,7 @@ if (files.length === 0) throw new Error('no test file matches')
 
 // The default leaves one core idle, which of two is half.
 const concurrency = `--test-concurrency=${availableParallelism()}`
-const runner = ['--import', 'tsx', '--test', '--test-reporter=spec', '--test-timeout=300000', concurrency]
+const reporter = `--test-reporter=${new URL('reporter.js', import.meta.url).href}`
+const runner = ['--import', 'tsx', '--test', '--test-timeout=300000', concurrency, reporter]
 const { status } = spawnSync(process.execPath, [...runner, ...flags, ...files], { stdio: 'inherit' })
 process.exitCode = status ?? 1
