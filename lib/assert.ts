@@ -11,7 +11,14 @@ export function assertNames(path: string, options: object, known: readonly strin
 }
 
 export function assertRecord(name: string, value: unknown): asserts value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) wrong(name, 'must be an object')
+  if (!isPlainObject(value)) wrong(name, 'must be a plain object')
+}
+
+/** Of any realm. What other objects inherit would be passed over, a check among it. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 export function assertText(name: string, value: unknown): asserts value is string {

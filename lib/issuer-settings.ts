@@ -125,13 +125,17 @@ function algorithmSettings(name: string, value: unknown, symmetric: boolean): Re
   )
 }
 
+/** In which keys are passed around; base64 is read with either alphabet. */
+const encodings = ['base64', 'hex'] as const
+
 /** The public half of a key pair is no secret: whoever has read it could sign with it. */
 function secretBytes(name: string, value: unknown, algorithms: ReadonlySet<JwsAlgorithm>): Buffer {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
     wrong(name, 'must be a string or a Uint8Array')
   }
   const bytes = Buffer.from(value)
-  if (isKeyText(bytes.toString()) || isPublicKeyBytes(bytes)) {
+  const readings = [bytes, ...encodings.map((encoding) => Buffer.from(bytes.toString(), encoding))]
+  if (readings.some((reading) => isKeyText(reading.toString()) || isPublicKeyBytes(reading))) {
     wrong(
       name,
       'must be a shared secret and not a PEM, DER or JWK key; published keys are found by "jwksUri"',

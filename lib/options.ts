@@ -119,7 +119,10 @@ export interface PluginOptions<Request, Claims, User> {
   getToken?: (request: Request) => string | undefined | Promise<string | undefined>
   /** Makes `request.user` of the claims, for each request. */
   formatUser?: (claims: Claims, request: Request) => User | Promise<User>
-  /** Whether a token has been revoked; asked for each request once the token is verified. */
+  /**
+   * Whether a token has been revoked; asked for each request once the token is verified. Know a token by its `jti`: an
+   * ECDSA signature has a second valid spelling, so that the text of a token doesn't name it.
+   */
   isRevoked?: (claims: Claims, request: Request) => boolean | Promise<boolean>
   /**
    * The realm in every challenge.

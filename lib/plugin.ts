@@ -55,6 +55,9 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const { issuers, jwks, realm, allowInsecureIssuers } = readSettings(options)
   const { getToken, formatUser, isRevoked } = options
   assertFree(app)
+  // By request and not as a property of it: a scope that was built earlier lacks the decorators, and another instance
+  // of the plugin has a verdict of its own.
+  const verified = new WeakMap<FastifyRequest, AccessToken>()
   const server = new ResourceServer(issuers, { jwks, allowInsecureIssuers, log: app.log })
 
   /** Undefined for a request that brings no token at all, where that is allowed. */
@@ -79,16 +82,20 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     reply: FastifyReply,
     isOptional: boolean,
   ): Promise<void> => {
-    if (request.accessToken !== null) return
+    if (verified.has(request)) return
     const accessToken = (await verify(request, reply, isOptional)) as
       FastifyRequest['accessToken'] | undefined
-    if (!accessToken) return
+    if (!accessToken) {
+      request.user ??= null as unknown as JwksAuthUser
+      return
+    }
     const { claims } = accessToken
     if (isRevoked && (await isRevoked(claims, request))) {
       throw challenged(reply, new JwksAuthError(refusals.revoked), realm)
     }
     request.user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
     request.accessToken = accessToken
+    verified.set(request, accessToken)
   }
 
   const authorize = (rule: AuthorizeOptions): Hook => {
@@ -96,7 +103,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     const { check } = rule
     return async (request, reply) => {
       await authenticate(request, reply, false)
-      const { claims } = request.accessToken!
+      const claims = verified.get(request)!.claims as JwksAuthClaims
       if (permits(authorization, claims) && (!check || (await check(claims, request)) === true)) return
       throw challenged(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), realm)
     }

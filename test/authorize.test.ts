@@ -183,8 +183,8 @@ suite('authentication', () => {
 
 suite('a rule that would let everybody through is a TypeError where the route is declared', () => {
   const rows: [title: string, rule: unknown, message: RegExp][] = [
-    ['none', undefined, /"authorize" must be an object/],
-    ['a string', 'read', /"authorize" must be an object/],
+    ['none', undefined, /"authorize" must be a plain object/],
+    ['a string', 'read', /"authorize" must be a plain object/],
     ['an empty one', {}, /"authorize" must hold at least one of scope, anyScope, claims, check/],
     ['empty claims', { claims: {} }, /"authorize.claims" must name at least one claim/],
     ['only undefined parts', { scope: undefined }, /"authorize" must hold at least one of/],
@@ -204,7 +204,7 @@ suite('a rule that would let everybody through is a TypeError where the route is
     ['a quote', { scope: 'a"b' }, /"authorize.scope" must hold scopes of printable ASCII/],
     ['a line break', { scope: 'a\nb' }, /"authorize.scope" must hold scopes of printable ASCII/],
     ['a scope that is a number', { scope: 1 }, /"authorize.scope" must be a non-empty string/],
-    ['claims that are a list', { claims: ['a'] }, /"authorize.claims" must be an object/],
+    ['claims that are a list', { claims: ['a'] }, /"authorize.claims" must be a plain object/],
     [
       'a claim without values',
       { claims: { a: [] } },

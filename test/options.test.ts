@@ -220,7 +220,21 @@ const issuerRows: Row[] = [
   ],
   ['algorithms[1]', symmetric, { algorithms: ['HS256', 'RS256'], secret: 'x'.repeat(64) }],
 
-  ['claims', 'must be an object', ...each('claims', [null, false, 5, '', 'token_use', ['token_use']])],
+  [
+    'claims',
+    'must be a plain object',
+    ...each('claims', [
+      new Map([['token_use', 'access']]),
+      new Date(),
+      Object.create({ token_use: 'access' }),
+      null,
+      false,
+      5,
+      '',
+      'token_use',
+      ['token_use'],
+    ]),
+  ],
   [
     'claims.token_use',
     claimValue,
@@ -229,7 +243,7 @@ const issuerRows: Row[] = [
       ['', undefined, null, NaN, Infinity, 5n, {}, () => true].map((value) => ({ token_use: value })),
     ),
   ],
-  ['claims', 'must name at least one claim', ...each('claims', [{}, new Map([['token_use', 'access']])])],
+  ['claims', 'must name at least one claim', { claims: {} }],
   ['claims.token_use', nonEmptyList, { claims: { token_use: [] } }],
   [
     'claims.token_use[1]',
@@ -307,7 +321,7 @@ suite('a wrong option of the plugin', () => {
       ...each('allowInsecureIssuers', [null, '', 'true', 'false', 0, 1, {}]),
     ],
 
-    ['jwks', 'must be an object', ...each('jwks', [null, false, true, 5, '', []])],
+    ['jwks', 'must be a plain object', ...each('jwks', [null, false, true, 5, '', []])],
     ['jwks.refreshInterval', milliseconds(1), ...each('refreshInterval', [0, ...noWholeNumber]).map(inJwks)],
     ['jwks.maxStale', milliseconds(0), ...each('maxStale', noWholeNumber).map(inJwks)],
     ['jwks.cooldown', milliseconds(0), ...each('cooldown', noWholeNumber).map(inJwks)],
@@ -375,7 +389,7 @@ suite('options as a whole', () => {
   }
 
   test('a list is refused', async (t: TestContext) => {
-    await refuses(t, [good], 'options', 'must be an object')
+    await refuses(t, [good], 'options', 'must be a plain object')
   })
 
   for (const issuers of [null, [], {}, '', good.issuer, good, new Set([good])]) {
@@ -386,7 +400,7 @@ suite('options as a whole', () => {
 
   for (const entry of [undefined, null, false, 5, good.issuer, [good]]) {
     test(`${shown(entry)} is refused as an entry of issuers`, async (t: TestContext) => {
-      await refuses(t, { issuers: [good, entry] }, 'issuers[1]', 'must be an object')
+      await refuses(t, { issuers: [good, entry] }, 'issuers[1]', 'must be a plain object')
     })
   }
 
@@ -443,6 +457,17 @@ suite('a secret that is none or too short', () => {
     ['a JWK Set', JSON.stringify({ keys: [jwk] })],
     ['the keys of a JWK Set', JSON.stringify([jwk])],
     ['an RSA key as DER', rsa.publicKey.export({ type: 'spki', format: 'der' })],
+    [
+      'an RSA key as base64 of its DER',
+      rsa.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+    ],
+    [
+      'an EC key as base64url of its DER',
+      ec.publicKey.export({ type: 'spki', format: 'der' }).toString('base64url'),
+    ],
+    ['an EC key as hex of its DER', ec.publicKey.export({ type: 'spki', format: 'der' }).toString('hex')],
+    ['base64 of a PEM', Buffer.from(ec.publicKey.export({ type: 'spki', format: 'pem' })).toString('base64')],
+    ['base64 of a JWK', Buffer.from(JSON.stringify(jwk)).toString('base64')],
     ['an RSA key as DER of PKCS #1', rsa.publicKey.export({ type: 'pkcs1', format: 'der' })],
     ['an EC key as DER', ec.publicKey.export({ type: 'spki', format: 'der' })],
     ['an Ed25519 key as DER', ed.publicKey.export({ type: 'spki', format: 'der' })],

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:http2'
 import { suite, test } from 'node:test'
 import fastifyAuth from '@fastify/auth'
-import Fastify, { type FastifyRequest } from 'fastify'
-import jwksAuth, { JwksAuthError } from '../lib/index.ts'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import jwksAuth, { JwksAuthError, type AuthenticateHook } from '../lib/index.ts'
 import { call, createApp, verdict } from './helpers/app.ts'
 import { TestIssuer } from './helpers/issuer.ts'
 
@@ -120,6 +120,68 @@ suite('authenticate', () => {
       async (request) => request.user,
     )
     t.assert.deepEqual((await call(app, await issuer.token(), '/')).json(), { made: 1 })
+  })
+})
+
+suite('a request is verified by the instance that is asked', () => {
+  /** Routes that are older than the plugin, so that their requests lack its decorators. */
+  async function createOlder(): Promise<FastifyInstance> {
+    const app = Fastify()
+    app.register(async (scope) => {
+      scope.get(
+        '/secured',
+        { onRequest: (request, reply) => app.authenticate(request, reply) },
+        async () => 'in',
+      )
+      scope.get(
+        '/optional',
+        { onRequest: (request, reply) => app.authenticateOptional(request, reply) },
+        async (request) => ({ user: request.user }),
+      )
+      scope.get(
+        '/scope',
+        { onRequest: (request, reply) => app.authorize({ scope: 'a' })(request, reply) },
+        async () => 'in',
+      )
+    })
+    await app.register(jwksAuth, options)
+    return app
+  }
+
+  test('also in a scope that is older than the plugin', async (t) => {
+    const app = await createOlder()
+    for (const url of ['/secured', '/scope']) {
+      t.assert.equal(verdict(await app.inject(url)).code, 'authorization_header_missing', url)
+      t.assert.equal(verdict(await call(app, 'opaque', url)).code, 'invalid_header', url)
+    }
+    t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
+    t.assert.equal(verdict(await call(app, 'opaque', '/optional')).code, 'invalid_header')
+    const token = await issuer.token({ claims: { scope: 'a' } })
+    for (const url of ['/secured', '/scope'])
+      t.assert.equal((await call(app, token, url)).statusCode, 200, url)
+  })
+
+  test('and not by another one, which accepts other tokens', async (t) => {
+    await using other = await TestIssuer.start()
+    const app = Fastify()
+    const hooks: AuthenticateHook[] = []
+    for (const issuerOfScope of [issuer, other]) {
+      app.register(async (scope) => {
+        await scope.register(jwksAuth, { issuer: issuerOfScope.issuer, audience: 'api' })
+        hooks.push(scope.authenticate)
+        if (hooks.length === 2) scope.get('/both', { onRequest: hooks }, async () => 'in')
+      })
+    }
+    t.assert.equal(verdict(await call(app, await issuer.token(), '/both')).code, 'invalid_claims')
+    t.assert.equal(verdict(await call(app, await other.token(), '/both')).code, 'invalid_claims')
+  })
+
+  test('whatever an application puts in accessToken', async (t) => {
+    const app = Fastify()
+    await app.register(jwksAuth, options)
+    app.addHook('onRequest', async (request) => void (request.accessToken = {} as never))
+    app.get('/', { preHandler: app.authenticate }, async () => 'in')
+    t.assert.equal((await app.inject('/')).statusCode, 401)
   })
 })
 

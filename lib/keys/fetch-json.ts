@@ -57,7 +57,8 @@ async function fetchText(url: URL, { signal, maxResponseSize, dispatcher }: Fetc
     if (size > maxResponseSize) throw new IssuerFailure(`over ${maxResponseSize} bytes`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString()
+  // It drops a byte order mark, as a response's own json() does.
+  return new TextDecoder().decode(Buffer.concat(chunks))
 }
 
 /** The name of a failure and not its message, which could quote the answer. */

@@ -12,7 +12,9 @@ export interface SkippedKey {
 /** A document that is no JWK Set, or one in which no key can be used. */
 export class UnusableKeySet extends Error {}
 
-/** More keys than any issuer has; checking them would keep the process from everything else. */
+/** Sets of so many entries are checked whole; of larger ones a key is made when a token first names it. */
+const fewKeys = 100
+/** Larger ones would take too long just to look at. */
 const mostKeys = 10_000
 /** So much of a `kid` is enough to know it by in a log. */
 const kidPrefix = 64
@@ -41,8 +43,8 @@ export class KeySet {
     // Room for the whole set and no expiry: how long it may be used is decided by the answers, not in here.
     this.#store = buildGetJwks({ max: keys.length, ttl: Number.MAX_SAFE_INTEGER })
     for (const key of keys) {
-      const known = previous?.find(key.kid, key.alg)
-      const current = known?.pem === key.pem ? known : key
+      const known = previous && previous.#stored(key.kid, key.alg)
+      const current = known?.material === key.material ? known : key
       this.#store.cache.set(this.#name(key.kid, key.alg), current as StoredKey)
       this.#kids.add(key.kid)
     }
@@ -50,14 +52,19 @@ export class KeySet {
 
   /** The key for a `kid` and an algorithm. */
   find(kid: string, alg: AsymmetricAlgorithm): VerificationKey | undefined {
-    // Asked first for the kid alone: only names that were good enough to be stored can be made cache keys.
-    if (!this.#kids.has(kid)) return undefined
-    return this.#store.cache.get(this.#name(kid, alg)) as StoredKey | undefined
+    const key = this.#stored(kid, alg)
+    return key && isUsable(key) ? key : undefined
   }
 
   /** Whether the issuer has a usable key of this `kid`, for any algorithm. */
   has(kid: string): boolean {
     return this.#kids.has(kid)
+  }
+
+  #stored(kid: string, alg: AsymmetricAlgorithm): VerificationKey | undefined {
+    // Asked first for the kid alone: only names that were good enough to be stored can be made cache keys.
+    if (!this.#kids.has(kid)) return undefined
+    return this.#store.cache.get(this.#name(kid, alg)) as StoredKey | undefined
   }
 
   #name(kid: string, alg: AsymmetricAlgorithm): string {
@@ -72,7 +79,9 @@ function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: Skipped
   for (const jwk of jwks) {
     const kid = isObject(jwk) && typeof jwk.kid === 'string' ? jwk.kid.slice(0, kidPrefix) : undefined
     try {
-      for (const key of importJwk(jwk)) {
+      const imported = importJwk(jwk)
+      if (jwks.length <= fewKeys) void imported[0]!.pem
+      for (const key of imported) {
         const name = `${key.alg} ${key.kid}`
         if (keys.has(name)) skipped.push({ kid, reason: `it is not the first ${key.alg} key of its kid` })
         else keys.set(name, key)
@@ -83,4 +92,12 @@ function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: Skipped
     }
   }
   return { keys: [...keys.values()], skipped }
+}
+
+function isUsable(key: VerificationKey): boolean {
+  try {
+    return key.pem !== ''
+  } catch {
+    return false
+  }
 }

@@ -1,29 +1,38 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { asymmetricAlgorithms, canonicalAlgorithm, type AsymmetricAlgorithm } from '../algorithms.ts'
 import { isObject } from '../json.ts'
 
-/** A public key that was checked, for one algorithm. Equal keys of an issuer are the same object. */
+/** A published key for one algorithm. Keys of an issuer that are equal stay the same object. */
 export interface VerificationKey {
   readonly kid: string
   readonly alg: AsymmetricAlgorithm
-  /** SubjectPublicKeyInfo as PEM. */
+  /** What the key is made of, as JSON: its type and its public members. */
+  readonly material: string
+  /**
+   * The key as SubjectPublicKeyInfo. Made when it is first asked for, since making thousands at once would keep the
+   * process from everything else.
+   *
+   * @throws {UnusableKey} where the material makes no key.
+   */
   readonly pem: string
 }
 
-/** Why a key of a set is never used. */
+/** Why a key of a set is never used; the reason holds nothing of the key. */
 export class UnusableKey extends Error {}
 
 const publicMembers = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] } as const
 const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
-/** Signatures by shorter keys are no longer believed (RFC 7518 section 3.3). */
-const leastModulusLength = 2048
+/** Signatures by shorter keys are no longer believed (RFC 7518 section 3.3); OpenSSL doesn't verify with longer ones. */
+const modulusBits = { least: 2_048, most: 16_384 }
+/** With the exponent 1 a signature is the message itself; one as long as the modulus makes verifying slow. */
+const exponent = { least: 3n, most: 2n ** 64n }
 
 /**
- * Checks one member of a JWK Set (RFC 7517) and makes it a public key for each algorithm that it may verify:
- * the one that its `alg` names, else all that its type and curve fit.
+ * Checks one member of a JWK Set (RFC 7517) and makes it a key for each algorithm that it may verify: the one that
+ * its `alg` names, else all that its type and curve fit.
  *
- * @throws {UnusableKey} with a reason that holds nothing of the key.
+ * @throws {UnusableKey}
  */
 export function importJwk(jwk: unknown): VerificationKey[] {
   if (!isObject(jwk)) throw new UnusableKey('it is not an object')
@@ -32,8 +41,26 @@ export function importJwk(jwk: unknown): VerificationKey[] {
   if (typeof kid !== 'string' || !kid.isWellFormed()) throw new UnusableKey('its kid is not a string')
   checkPurpose(jwk)
   const algorithms = algorithmsOf(jwk)
-  const pem = publicKeyOf(jwk).export({ type: 'spki', format: 'pem' }) as string
-  return algorithms.map((alg) => ({ kid, alg, pem }))
+  const material = materialOf(jwk)
+  return algorithms.map((alg) => new PublishedKey(kid, alg, material))
+}
+
+class PublishedKey implements VerificationKey {
+  readonly kid: string
+  readonly alg: AsymmetricAlgorithm
+  readonly material: string
+  #pem: string | undefined
+
+  constructor(kid: string, alg: AsymmetricAlgorithm, material: string) {
+    this.kid = kid
+    this.alg = alg
+    this.material = material
+  }
+
+  get pem(): string {
+    this.#pem ??= createPem(this.material)
+    return this.#pem
+  }
 }
 
 /** RFC 7517 sections 4.2 and 4.3; a key that is no secret to anyone proves nothing. */
@@ -47,7 +74,7 @@ function checkPurpose({ use, key_ops: operations, ...jwk }: Record<string, unkno
 
 function algorithmsOf({ kty, crv, alg }: Record<string, unknown>): AsymmetricAlgorithm[] {
   const fitting = (Object.keys(asymmetricAlgorithms) as AsymmetricAlgorithm[]).filter((name) => {
-    const shape: { kty: string; crv?: string } = asymmetricAlgorithms[name]
+    const shape = asymmetricAlgorithms[name]
     return shape.kty === kty && (shape.crv === undefined || shape.crv === crv)
   })
   if (fitting.length === 0) throw new UnusableKey('its kty or crv is not supported')
@@ -58,22 +85,33 @@ function algorithmsOf({ kty, crv, alg }: Record<string, unknown>): AsymmetricAlg
 }
 
 /** Only the public members are looked at: a certificate beside them (x5c, x5u) has no say. */
-function publicKeyOf(jwk: Record<string, unknown>): KeyObject {
+function materialOf(jwk: Record<string, unknown>): string {
   const kty = jwk.kty as keyof typeof publicMembers
   const members = publicMembers[kty].map((name) => [name, jwk[name]] as const)
-  const key = createKey({ kty, ...(Object.fromEntries(members) as JsonWebKey) })
-  const { modulusLength, publicExponent } = key.asymmetricKeyDetails!
-  if (kty === 'RSA') {
-    if (modulusLength! < leastModulusLength) throw new UnusableKey('its modulus is under 2048 bits')
-    // With the exponent 1 a signature is the message itself.
-    if (publicExponent! < 3n) throw new UnusableKey('its exponent is under 3')
-  }
-  return key
+  if (members.some(([, value]) => typeof value !== 'string')) throw new UnusableKey('it is malformed')
+  if (kty === 'RSA') checkRsa(jwk as { n: string; e: string })
+  return JSON.stringify({ kty, ...Object.fromEntries(members) })
 }
 
-function createKey(key: JsonWebKey): KeyObject {
+function checkRsa({ n, e }: { n: string; e: string }): void {
+  const bits = bitLength(Buffer.from(n, 'base64url'))
+  if (bits < modulusBits.least) throw new UnusableKey(`its modulus is under ${modulusBits.least} bits`)
+  if (bits > modulusBits.most) throw new UnusableKey(`its modulus is over ${modulusBits.most} bits`)
+  const value = BigInt(`0x0${Buffer.from(e, 'base64url').toString('hex')}`)
+  if (value < exponent.least) throw new UnusableKey('its exponent is under 3')
+  if (value > exponent.most) throw new UnusableKey('its exponent is over 64 bits')
+}
+
+/** Of an unsigned integer, whatever zeros stand before it. */
+function bitLength(bytes: Buffer): number {
+  const start = bytes.findIndex((byte) => byte !== 0)
+  return start === -1 ? 0 : (bytes.length - start) * 8 - (Math.clz32(bytes[start]!) - 24)
+}
+
+function createPem(material: string): string {
   try {
-    return createPublicKey({ key, format: 'jwk' })
+    const key = createPublicKey({ key: JSON.parse(material) as JsonWebKey, format: 'jwk' })
+    return key.export({ type: 'spki', format: 'pem' }) as string
   } catch {
     throw new UnusableKey('it is malformed')
   }

@@ -61,6 +61,11 @@ async function assertFailure(document: Promise<unknown>, reason: RegExp, status?
 
 const tooLong = /^over 65536 bytes$/
 
+test('a byte order mark before the JSON is dropped', async () => {
+  const { document } = await get((_request, response) => response.end('\ufeff{"a":1}'))
+  assert.deepEqual(await document, { a: 1 })
+})
+
 suite('a good answer', () => {
   test('it is the document', async () => {
     const { document } = await get(sendJson({ keys: [1, 'two', null] }))

@@ -19,22 +19,27 @@ const kinds: [name: string, jwk: PublishedKey, algorithms: string[]][] = [
 const good = curveKey('P-256', { kid })
 const goodRsa = rsaKey({ kid })
 
+/** What a JWK becomes, its key made. */
+function imported(jwk: unknown): { kid: string; alg: string; pem: string }[] {
+  return importJwk(jwk).map(({ kid, alg, pem }) => ({ kid, alg, pem }))
+}
+
 function algorithmsOf(jwk: unknown): string[] {
-  return importJwk(jwk).map(({ alg }) => alg)
+  return imported(jwk).map(({ alg }) => alg)
 }
 
 suite('keys that verify', () => {
   for (const [name, jwk, algorithms] of kinds) {
     test(`a key of kind ${name} without alg is for ${algorithms.join(', ')}`, () => {
       assert.deepEqual(
-        importJwk(jwk),
+        imported(jwk),
         algorithms.map((alg) => ({ kid, alg, pem: pemOf(jwk) })),
       )
     })
 
     for (const alg of algorithms) {
       test(`a key with the alg ${alg} is for ${alg} alone`, () => {
-        assert.deepEqual(importJwk({ ...jwk, alg }), [{ kid, alg, pem: pemOf(jwk) }])
+        assert.deepEqual(imported({ ...jwk, alg }), [{ kid, alg, pem: pemOf(jwk) }])
       })
     }
   }
@@ -46,7 +51,7 @@ suite('keys that verify', () => {
       generateKeyPairSync('ed25519'),
     ]
     for (const { publicKey } of pairs) {
-      const [key] = importJwk({ ...publicKey.export({ format: 'jwk' }), kid })
+      const [key] = imported({ ...publicKey.export({ format: 'jwk' }), kid })
       assert.equal(key!.pem, publicKey.export({ type: 'spki', format: 'pem' }))
     }
   })
@@ -66,24 +71,24 @@ suite('keys that verify', () => {
   test('a certificate beside the key has no say', () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
     const x5c = [other.export({ type: 'spki', format: 'der' }).toString('base64')]
-    const [key] = importJwk({ ...good, x5c, x5t: 'AA', x5u: 'https://nope.invalid/' })
+    const [key] = imported({ ...good, x5c, x5t: 'AA', x5u: 'https://nope.invalid/' })
     assert.equal(key!.pem, pemOf(good))
   })
 
   test('members that nobody knows change nothing', () => {
-    assert.deepEqual(importJwk({ ...good, ext: true, constructor: 1, exp: 1 }), importJwk(good))
+    assert.deepEqual(imported({ ...good, ext: true, constructor: 1, exp: 1 }), imported(good))
   })
 
   test('what a __proto__ member holds takes nothing from a key', () => {
     const jwk: unknown = JSON.parse(
       `{"__proto__": {"use": "enc", "key_ops": [], "d": "AA", "alg": "HS256"}, ${JSON.stringify(good).slice(1)}`,
     )
-    assert.deepEqual(importJwk(jwk), importJwk(good))
+    assert.deepEqual(imported(jwk), imported(good))
   })
 
   for (const odd of ['', ' ', '__proto__', 'constructor', 'a:b', '%', '\0', '🔑']) {
     test(`${JSON.stringify(odd)} is a kid like any other`, () => {
-      assert.equal(importJwk({ ...good, kid: odd })[0]!.kid, odd)
+      assert.equal(imported({ ...good, kid: odd })[0]!.kid, odd)
     })
   }
 })
@@ -156,6 +161,9 @@ const refused: [name: string, jwk: unknown, reason: string][] = [
   ['a list as alg', { ...good, alg: ['ES256'] }, unfitting],
   ['constructor as alg', { ...good, alg: 'constructor' }, unfitting],
 
+  ['a modulus over 16384 bits', rsaKey({ kid }, 16_385), 'its modulus is over 16384 bits'],
+  ['an exponent over 64 bits', { ...goodRsa, e: 'AQAAAAAAAAAB' }, 'its exponent is over 64 bits'],
+  ['a modulus of zeros', { ...goodRsa, n: 'AAAA' }, 'its modulus is under 2048 bits'],
   ['an RSA key without n', without(goodRsa, 'n'), malformed],
   ['an RSA key without e', without(goodRsa, 'e'), malformed],
   ['a number as n', { ...goodRsa, n: 5 }, malformed],
@@ -194,7 +202,7 @@ suite('keys that are never used', () => {
   for (const [name, jwk, reason] of refused) {
     test(`${name} is refused`, () => {
       assert.throws(
-        () => importJwk(jwk),
+        () => imported(jwk),
         (error) => error instanceof UnusableKey && error.message === reason,
       )
     })
