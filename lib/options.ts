@@ -120,7 +120,8 @@ export interface PluginOptions<Request, Claims, User> {
   /** Makes `request.user` of the claims, for each request. */
   formatUser?: (claims: Claims, request: Request) => User | Promise<User>
   /**
-   * Whether a token has been revoked; asked for each request once the token is verified. Know a token by its `jti`: an
+   * Whether a token has been revoked; asked for each request once the token is verified. The token passes on
+   * `false` only. Know a token by its `jti`: an
    * ECDSA signature has a second valid spelling, so that the text of a token doesn't name it.
    */
   isRevoked?: (claims: Claims, request: Request) => boolean | Promise<boolean>

@@ -90,7 +90,8 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
       return
     }
     const { claims } = accessToken
-    if (isRevoked && (await isRevoked(claims, request))) {
+    // A forgotten return is no clean bill.
+    if (isRevoked && (await isRevoked(claims, request)) !== false) {
       throw challenged(reply, new JwksAuthError(refusals.revoked), realm)
     }
     request.user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
@@ -126,7 +127,9 @@ function assertFree(app: FastifyInstance): void {
     ['user', 'accessToken'].find((decorator) => app.hasRequestDecorator(decorator)) ??
     ['authenticate', 'authenticateOptional', 'authorize'].find((decorator) => app.hasDecorator(decorator))
   if (taken !== undefined) {
-    throw new Error(`${name}: the decorator "${taken}" is there already, by this plugin or by another one`)
+    throw new Error(
+      `${name}: the decorator "${taken}" is there already, by this plugin or by another one; several issuers go into "issuers"`,
+    )
   }
 }
 

@@ -233,6 +233,17 @@ suite('isRevoked', () => {
     })
   })
 
+  for (const [title, result] of [
+    ['undefined', undefined],
+    ['0', 0],
+    ['a promise of null', Promise.resolve(null)],
+  ] as const) {
+    test(`lets a token pass on false only: ${title}`, async (t) => {
+      const app = await createApp({ ...options, isRevoked: () => result as never })
+      t.assert.equal(verdict(await call(app, await issuer.token())).code, 'token_revoked')
+    })
+  }
+
   test('is asked for every request, and may be asynchronous', async (t) => {
     const asked: string[] = []
     const app = await createApp({ ...options, isRevoked: async (_claims, { url }) => asked.push(url) > 2 })

@@ -789,7 +789,7 @@ suite('registration', () => {
   ]
   for (const [title, decorator, before] of taken) {
     const error = {
-      message: `fastify-jwks-auth: the decorator "${decorator}" is there already, by this plugin or by another one`,
+      message: `fastify-jwks-auth: the decorator "${decorator}" is there already, by this plugin or by another one; several issuers go into "issuers"`,
     }
     test(`${title} fails and names the plugin and the decorator`, async (t: TestContext) => {
       const app = Fastify()

@@ -120,9 +120,10 @@ export class RemoteKeys {
     return (await this.#lookUp(unknownKid)) ? this.#set!.find(kid, alg) : this.#findDuringOutage(kid, alg)
   }
 
+  /** For a request that has just learned of the outage, however long ago the last failure is by now. */
   #findDuringOutage(kid: string, alg: AsymmetricAlgorithm): Found {
     const now = this.#now()
-    const set = this.#usableSet(now)
+    const set = now - this.#askedAt < Math.max(this.#interval, this.#options.maxStale) ? this.#set : undefined
     if (set?.has(kid)) return set.find(kid, alg)
     throw new JwksAuthError(unavailableRefusal(this.#outage.retryAfter(now)))
   }

@@ -92,6 +92,11 @@ suite('a good answer', () => {
     assert.equal(await document, 'é')
   })
 
+  test('it may begin with a byte order mark', async () => {
+    const { document } = await get((_request, response) => void response.end('\ufeff[1, 2]'))
+    assert.deepEqual(await document, [1, 2])
+  })
+
   test('it may be packed', async () => {
     const { document } = await get((_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('[1, 2]'))

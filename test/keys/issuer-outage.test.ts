@@ -61,6 +61,14 @@ suite('an issuer that does not answer', () => {
     assert.equal(await issuer.askAt(maxStale * 10, 'one'), unavailable)
   })
 
+  test('known keys work for a request that waited, however slow the server is', async () => {
+    let time = 0
+    const issuer = new ScriptedIssuer([one], { refreshInterval: 20, now: () => (time += 25) })
+    assert.equal(await issuer.ask('one'), pemOf(one))
+    issuer.failure = 'ECONNREFUSED'
+    assert.equal(await issuer.ask('one'), pemOf(one))
+  })
+
   test('unknown kids are unavailable, not refused', async () => {
     const issuer = await failing()
     assert.equal(await issuer.ask('two'), unavailable)

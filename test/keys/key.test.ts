@@ -60,9 +60,21 @@ suite('keys that verify', () => {
     assert.deepEqual(algorithmsOf(curveKey('Ed25519', { kid, alg: 'Ed25519' })), ['EdDSA'])
   })
 
-  test('the exponent 3 is good enough', () => {
-    assert.deepEqual(algorithmsOf({ ...goodRsa, alg: 'RS256', e: 'Aw' }), ['RS256'])
-  })
+  for (const [name, e] of [
+    ['3', 'Aw'],
+    ['3 with zeros before it', 'AAAAAAAAAAAAAAAD'],
+    ['2 ** 64 - 1', '__________8'],
+  ] as const) {
+    test(`the exponent ${name} is good enough`, () => {
+      assert.deepEqual(algorithmsOf({ ...goodRsa, alg: 'RS256', e }), ['RS256'])
+    })
+  }
+
+  for (const bits of [2_048, 2_049, 3_072, 16_384]) {
+    test(`an RSA key may have ${bits} bits`, () => {
+      assert.deepEqual(algorithmsOf(rsaKey({ kid, alg: 'RS256' }, bits)), ['RS256'])
+    })
+  }
 
   test('use sig and key_ops with verify are what they should be', () => {
     assert.deepEqual(algorithmsOf({ ...good, use: 'sig', key_ops: ['sign', 'verify'] }), ['ES256'])
@@ -163,7 +175,7 @@ const refused: [name: string, jwk: unknown, reason: string][] = [
 
   ['a modulus over 16384 bits', rsaKey({ kid }, 16_385), 'its modulus is over 16384 bits'],
   ['an exponent over 64 bits', { ...goodRsa, e: 'AQAAAAAAAAAB' }, 'its exponent is over 64 bits'],
-  ['a modulus of zeros', { ...goodRsa, n: 'AAAA' }, 'its modulus is under 2048 bits'],
+  ['a modulus of zeros', { ...goodRsa, n: 'A'.repeat(400) }, 'its modulus is under 2048 bits'],
   ['an RSA key without n', without(goodRsa, 'n'), malformed],
   ['an RSA key without e', without(goodRsa, 'e'), malformed],
   ['a number as n', { ...goodRsa, n: 5 }, malformed],
