@@ -14,7 +14,8 @@ const another = { domain: 'tenant.example', audience: 'api' }
 
 const text = 'must be a non-empty string'
 const nonEmptyList = 'must be a list with at least one entry'
-const httpsUrl = 'must be an https URL (http only on loopback or with allowInsecureIssuers: true)'
+const httpsUrl =
+  'must be an https URL without credentials (http only on loopback or with allowInsecureIssuers: true)'
 const noQuery = 'must be a URL without a query, a fragment or white space'
 const host = 'must be a host name in lower case with an optional port, such as tenant.eu.auth0.com'
 const asymmetric =
@@ -146,6 +147,7 @@ const issuerRows: Row[] = [
         'tenant.example\n',
         'tenant.example:port',
         'tenant.example:65536',
+        '127.0.0',
         'Tenant.example',
         'büro.example',
         't%65nant.example',

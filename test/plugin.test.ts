@@ -34,7 +34,7 @@ suite('authenticate', () => {
     const origin = await app.listen()
     const session = connect(origin)
     t.after(async () => {
-      session.close()
+      session.destroy()
       await app.close()
     })
     const status = async (headers: Record<string, string>): Promise<number> => {

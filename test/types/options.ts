@@ -64,7 +64,8 @@ accept({ issuer, audience, secret: process.env.AUTH0_CLIENT_SECRET })
 accept({ issuer, audience, jwksUri: new URL(jwksUri) })
 
 // Algorithms by their names.
-accept({ issuer, audience, algorithms: ['RS256', 'ES512', 'EdDSA', 'Ed25519'] })
+const algorithms = ['RS256', 'ES512', 'EdDSA', 'Ed25519'] as const
+accept({ issuer, audience, algorithms })
 // @ts-expect-error
 accept({ issuer, audience, algorithms: ['none'] })
 // @ts-expect-error
@@ -102,6 +103,8 @@ const issuers: readonly IssuerOptions[] = [
 accept({ issuers }, { issuers: [{ domain, audience }], realm: 'ping' })
 // @ts-expect-error
 accept({ issuers, issuer })
+// @ts-expect-error
+accept({ issuers, issuer, audience })
 // @ts-expect-error
 accept({ issuers, audience })
 type Beside<Name extends keyof IssuerOptions> = { issuers: IssuerOptions[] } & Required<
@@ -175,6 +178,8 @@ accept({
 })
 accept({ issuer, audience, formatUser: async (claims) => claims, isRevoked: async () => false })
 accept({ issuer, audience, getToken: async () => 'a token' })
+// @ts-expect-error
+accept({ issuer, audience, getToken: () => 5 })
 // @ts-expect-error - no user
 accept({ issuer, audience, formatUser: () => undefined })
 // @ts-expect-error
