@@ -8,6 +8,7 @@ import { deepFreeze } from '../lib/json.ts'
 import { readSettings } from '../lib/settings.ts'
 import { call, createApp } from './helpers/app.ts'
 import { createKeyPair, now, TestIssuer } from './helpers/issuer.ts'
+import { jwkOf } from './helpers/jwk.ts'
 
 const good = { issuer: 'https://issuer.example', audience: 'api' }
 const another = { domain: 'tenant.example', audience: 'api' }
@@ -440,7 +441,7 @@ suite('a secret that is none or too short', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ed = generateKeyPairSync('ed25519')
-  const jwk = rsa.publicKey.export({ format: 'jwk' })
+  const jwk = jwkOf(rsa.publicKey)
   const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' })
 
   const keys: [title: string, secret: string | Buffer][] = [

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
+import { exportJWK, exportSPKI, generateKeyPair, importSPKI, SignJWT, type CryptoKey, type JWK } from 'jose'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -21,7 +21,9 @@ export interface TokenParts {
 /** Makes a key pair; the published key names its algorithm and use. */
 export async function createKeyPair(alg = 'ES256', kid: string = crypto.randomUUID()): Promise<KeyPair> {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
+  // A generated key is not exported as a JWK itself, see jwk.ts.
+  const exported = await importSPKI(await exportSPKI(publicKey), alg, { extractable: true })
+  return { privateKey, jwk: { ...(await exportJWK(exported)), kid, alg, use: 'sig' } }
 }
 
 /** Signs a token with whatever header and claims a test wants. */

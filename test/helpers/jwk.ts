@@ -1,4 +1,10 @@
-import { createPublicKey, generateKeyPairSync, randomBytes, type JsonWebKey } from 'node:crypto'
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto'
 
 /** A member of a JWK Set, as it comes out of JSON. */
 export type PublishedKey = Record<string, unknown>
@@ -10,7 +16,16 @@ export function curveKey(curve: string, members: PublishedKey = {}): PublishedKe
     curve.includes('25519') || curve.includes('448')
       ? generateKeyPairSync(curve.toLowerCase() as 'ed25519')
       : generateKeyPairSync('ec', { namedCurve: curve })
-  return { ...publicKey.export({ format: 'jwk' }), ...members }
+  return { ...jwkOf(publicKey), ...members }
+}
+
+/**
+ * The JWK of a generated key, by way of its PEM: a generated key itself is made a JWK under a lock that the garbage
+ * collector waits for when it just then clears the generation away, and the process stands still.
+ */
+export function jwkOf(generated: KeyObject): PublishedKey {
+  const key = createPublicKey(generated.export({ type: 'spki', format: 'pem' }))
+  return { ...key.export({ format: 'jwk' }) }
 }
 
 /** An RSA public key of any length, at no cost: nothing about a modulus tells that it has no known factors. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { importJwk, UnusableKey } from '../../lib/keys/key.ts'
-import { curveKey, pemOf, rsaKey, type PublishedKey } from '../helpers/jwk.ts'
+import { curveKey, jwkOf, pemOf, rsaKey, type PublishedKey } from '../helpers/jwk.ts'
 
 const kid = 'one'
 const rsa = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
@@ -51,7 +51,7 @@ suite('keys that verify', () => {
       generateKeyPairSync('ed25519'),
     ]
     for (const { publicKey } of pairs) {
-      const [key] = imported({ ...publicKey.export({ format: 'jwk' }), kid })
+      const [key] = imported({ ...jwkOf(publicKey), kid })
       assert.equal(key!.pem, publicKey.export({ type: 'spki', format: 'pem' }))
     }
   })
