@@ -1,5 +1,5 @@
 import type { ClaimValue, ClaimValues } from './claim-values.ts'
-import { audienceRefusal, JwksAuthError, refusals } from './errors.ts'
+import { audienceRefusal, refusals, type Refusal } from './errors.ts'
 import type { AccessTokenClaims } from './token.ts'
 
 /** What an issuer's verified tokens must be like. Times are milliseconds. */
@@ -18,26 +18,51 @@ type Claims = Readonly<Record<string, unknown>>
 const textClaims = ['sub', 'client_id', 'jti']
 
 /**
- * Checks what a token says of itself, once its signature is known to be good. `iss` was compared before the key
- * was chosen.
+ * Why a token is refused for what it says of itself, if it is; asked once its signature is known to be good. `iss`
+ * was compared before the key was chosen.
  *
  * @param now - Milliseconds since the epoch.
  */
-export function checkClaims(
+export function claimsRefusal(
   rules: ClaimRules,
   header: Claims,
   claims: Claims,
   now: number,
-): AccessTokenClaims {
-  if (!isAccessTokenType(header.typ, rules.profile) || !hasTypedClaims(rules, claims)) {
-    throw new JwksAuthError(refusals.claims)
-  }
-  checkTimes(rules, claims, now)
-  checkAudience(rules, claims)
+): Refusal | undefined {
+  if (!isAccessTokenType(header.typ, rules.profile) || !hasTypedClaims(rules, claims)) return refusals.claims
+  return (
+    timesRefusal(rules, claims as AccessTokenClaims, now) ??
+    audienceRefusalOf(rules, claims as AccessTokenClaims) ??
+    valuesRefusal(rules, claims)
+  )
+}
+
+/** The one part of it that time changes. */
+export function timesRefusal(
+  { clockTolerance, maxTokenAge }: ClaimRules,
+  { exp, nbf, iat }: AccessTokenClaims,
+  now: number,
+): Refusal | undefined {
+  if (now >= exp * 1000 + clockTolerance) return refusals.expired
+  if (nbf !== undefined && now < nbf * 1000 - clockTolerance) return refusals.notActive
+  if (maxTokenAge === undefined) return undefined
+  const age = now - iat! * 1000
+  if (age >= maxTokenAge + clockTolerance) return refusals.expired
+  return age < -clockTolerance ? refusals.claims : undefined
+}
+
+function audienceRefusalOf({ audience }: ClaimRules, { aud }: AccessTokenClaims): Refusal | undefined {
+  if (audience === false) return undefined
+  const isOurs =
+    typeof aud === 'string' ? audience.includes(aud) : audience.some((ours) => aud!.includes(ours))
+  return isOurs ? undefined : audienceRefusal(audience)
+}
+
+function valuesRefusal(rules: ClaimRules, claims: Claims): Refusal | undefined {
   for (const [name, allowed] of rules.claims) {
-    if (!allowed.includes(claims[name] as ClaimValue)) throw new JwksAuthError(refusals.claims)
+    if (!allowed.includes(claims[name] as ClaimValue)) return refusals.claims
   }
-  return claims as AccessTokenClaims
+  return undefined
 }
 
 /**
@@ -54,34 +79,18 @@ function isAccessTokenType(typ: unknown, profile: ClaimRules['profile']): boolea
 function hasTypedClaims(rules: ClaimRules, claims: Claims): boolean {
   const { audience, maxTokenAge, profile, requiredClaims } = rules
   const isRfc9068 = profile !== undefined
-  return (
-    isTyped(claims.exp, true, isTime) &&
-    isTyped(claims.iat, maxTokenAge !== undefined || isRfc9068, isTime) &&
-    isTyped(claims.nbf, false, isTime) &&
-    isTyped(claims.aud, audience !== false || isRfc9068, isAudience) &&
-    textClaims.every((name) => isTyped(claims[name], isRfc9068, isText)) &&
-    requiredClaims.every((name) => Object.hasOwn(claims, name) && claims[name] !== null)
-  )
-}
-
-function isTyped(value: unknown, isRequired: boolean, hasType: (value: unknown) => boolean): boolean {
-  return (value === undefined && !isRequired) || hasType(value)
-}
-
-function checkTimes({ clockTolerance, maxTokenAge }: ClaimRules, claims: Claims, now: number): void {
-  const { exp, nbf, iat } = claims as AccessTokenClaims
-  if (now >= exp * 1000 + clockTolerance) throw new JwksAuthError(refusals.expired)
-  if (nbf !== undefined && now < nbf * 1000 - clockTolerance) throw new JwksAuthError(refusals.notActive)
-  if (maxTokenAge === undefined) return
-  const age = now - iat! * 1000
-  if (age >= maxTokenAge + clockTolerance) throw new JwksAuthError(refusals.expired)
-  if (age < -clockTolerance) throw new JwksAuthError(refusals.claims)
-}
-
-function checkAudience({ audience }: ClaimRules, claims: Claims): void {
-  if (audience === false) return
-  const present = [(claims as AccessTokenClaims).aud!].flat()
-  if (!audience.some((ours) => present.includes(ours))) throw new JwksAuthError(audienceRefusal(audience))
+  const { exp, iat, nbf, aud } = claims
+  if (!isTime(exp)) return false
+  if (iat === undefined ? maxTokenAge !== undefined || isRfc9068 : !isTime(iat)) return false
+  if (nbf !== undefined && !isTime(nbf)) return false
+  if (aud === undefined ? audience !== false || isRfc9068 : !isAudience(aud)) return false
+  for (const name of textClaims) {
+    if (claims[name] === undefined ? isRfc9068 : typeof claims[name] !== 'string') return false
+  }
+  for (const name of requiredClaims) {
+    if (!Object.hasOwn(claims, name) || claims[name] === null) return false
+  }
+  return true
 }
 
 /** A NumericDate (RFC 7519 section 2); JSON has no infinity, but `1e999` is read as one. */
@@ -90,9 +99,7 @@ function isTime(value: unknown): boolean {
 }
 
 function isAudience(value: unknown): boolean {
-  return isText(value) || (Array.isArray(value) && value.every(isText))
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string'
+  return (
+    typeof value === 'string' || (Array.isArray(value) && value.every((member) => typeof member === 'string'))
+  )
 }

@@ -6,17 +6,23 @@ import { signatureVerifier, type SignatureVerifier } from './jwt.ts'
 import { discoverJwksUri } from './keys/discovery.ts'
 import { fetchJson } from './keys/fetch-json.ts'
 import type { VerificationKey } from './keys/key.ts'
-import { RemoteKeys, type Log } from './keys/remote-keys.ts'
+import type { KeyStatus } from './keys/known-keys.ts'
+import { RemoteKeys } from './keys/remote-keys.ts'
+import type { Log } from './keys/report.ts'
 import type { JwksSettings } from './settings.ts'
-import type { UnverifiedToken } from './token.ts'
 
 type Found<T> = T | undefined | Promise<T | undefined>
 
 /** An issuer whose tokens are accepted: what they must be like, and who can tell that they are its own. */
 export interface Issuer {
   readonly rules: ClaimRules
-  /** The verifier for a token, undefined where the issuer has no key for it. */
-  verifierFor(token: UnverifiedToken): Found<SignatureVerifier>
+  /**
+   * The verifier for a token by its header, undefined where the issuer has no key for it. It is the same one for as
+   * long as the issuer publishes the key.
+   */
+  verifierFor(header: Readonly<Record<string, unknown>>): Found<SignatureVerifier>
+  /** What is known of its keys; undefined for an issuer with a shared secret. */
+  status(): KeyStatus | undefined
   prefetch(): Promise<void>
   close(): void
 }
@@ -26,16 +32,17 @@ export interface IssuerContext {
   readonly jwks: JwksSettings
   readonly allowInsecureIssuers: boolean
   readonly log: Log
+  /** Told of verifiers whose keys are no longer published. */
+  readonly onRemoved: (verifiers: ReadonlySet<SignatureVerifier>) => void
 }
 
 export function createIssuer(settings: IssuerSettings, context: IssuerContext): Issuer {
   const { algorithms, rules, secret } = settings
   const keys = secret === undefined ? publishedKeys(settings, context) : sharedSecret(secret, algorithms)
   return {
+    ...keys,
     rules,
-    prefetch: keys.prefetch,
-    close: keys.close,
-    verifierFor({ header }) {
+    verifierFor(header) {
       const algorithm = canonicalAlgorithm(header.alg)
       if (algorithm === undefined || !algorithms.has(algorithm)) throw new JwksAuthError(refusals.algorithm)
       return keys.verifierOf(header.kid, algorithm)
@@ -43,7 +50,7 @@ export function createIssuer(settings: IssuerSettings, context: IssuerContext): 
   }
 }
 
-interface KeySource extends Pick<Issuer, 'prefetch' | 'close'> {
+interface KeySource extends Pick<Issuer, 'status' | 'prefetch' | 'close'> {
   verifierOf(kid: unknown, algorithm: JwsAlgorithm): Found<SignatureVerifier>
 }
 
@@ -54,13 +61,15 @@ function sharedSecret(secret: Buffer, algorithms: ReadonlySet<JwsAlgorithm>): Ke
   )
   return {
     verifierOf: (_kid, algorithm) => verifiers.get(algorithm),
+    status: () => undefined,
     async prefetch() {},
     close() {},
   }
 }
 
 function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerContext): KeySource {
-  const { jwks, allowInsecureIssuers, log } = context
+  const { jwks, allowInsecureIssuers, log, onRemoved } = context
+  const verifiers = new WeakMap<VerificationKey, SignatureVerifier>()
   const remote = new RemoteKeys({
     ...jwks,
     issuer,
@@ -70,21 +79,32 @@ function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerConte
       // Discovered anew for each look-up, so that keys are never kept at an address that the issuer has left.
       return get(jwksUri ?? (await discoverJwksUri(issuer, allowInsecureIssuers, get)))
     },
+    onRemoved: (keys) => onRemoved(new Set(keys.flatMap((key) => verifiers.get(key) ?? []))),
   })
-  const verifiers = new WeakMap<VerificationKey, SignatureVerifier>()
   const verifierOf = (key: VerificationKey | undefined): SignatureVerifier | undefined => {
     if (key === undefined) return undefined
     let verifier = verifiers.get(key)
     if (!verifier) verifiers.set(key, (verifier = signatureVerifier(key.pem, key.alg)))
     return verifier
   }
+  let isWithoutKidLogged = false
   return {
     verifierOf(kid, algorithm) {
-      if (typeof kid !== 'string') return undefined
-      const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
-      return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
+      if (typeof kid === 'string') {
+        const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
+        return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
+      }
+      if (!isWithoutKidLogged) log.warn({ issuer }, withoutKid)
+      isWithoutKidLogged = true
+      return undefined
     },
+    status: () => remote.status(),
     prefetch: () => remote.prefetch(),
     close: () => remote.close(),
   }
 }
+
+/** Strangers can send such tokens too, so the line says what to look at and not whose fault it is. */
+const withoutKid =
+  'a token without kid was refused, since nothing in it says which key to take; if the issuer makes such tokens, ' +
+  'have it name its key in the header and in the JWK Set (RFC 7515 section 4.1.4)'

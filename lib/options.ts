@@ -105,6 +105,22 @@ export interface JwksOptions {
   prefetch?: boolean
 }
 
+/** Bounds of the cache of verified tokens. */
+export interface CacheOptions {
+  /**
+   * How many tokens are remembered.
+   *
+   * @defaultValue 10,000
+   */
+  max?: number
+  /**
+   * How many bytes they may take in memory, about.
+   *
+   * @defaultValue 67,108,864 (64 MiB)
+   */
+  maxBytes?: number
+}
+
 /**
  * What holds for all issuers.
  *
@@ -115,6 +131,11 @@ export interface JwksOptions {
 export interface PluginOptions<Request, Claims, User> {
   /** How keys are kept. */
   jwks?: JwksOptions
+  /**
+   * Verified tokens are remembered, so that their signature is verified once: until they expire, their key is
+   * removed, or others are used more. `false`: each is verified each time.
+   */
+  cache?: CacheOptions | false
   /** Finds the token instead of the Authorization header; undefined where there is none. */
   getToken?: (request: Request) => string | undefined | Promise<string | undefined>
   /** Makes `request.user` of the claims, for each request. */

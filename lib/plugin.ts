@@ -8,11 +8,14 @@ import type {
 } from 'fastify'
 import fp from 'fastify-plugin'
 import { permits, readAuthorization } from './authorization.ts'
+import { diagnostics } from './diagnostics.ts'
 import { JwksAuthError, permissionRefusal, refusals } from './errors.ts'
-import { bearerChallenge, withChallenge } from './http/challenge.ts'
+import { hook, isThenable, type Outcome, type Step } from './hook.ts'
+import { bearerChallenge, challengeIn, withChallenge } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
 import type { AuthorizationRule, OneOrMoreIssuers, PluginOptions } from './options.ts'
 import { ResourceServer, type AccessToken } from './resource-server.ts'
+import type { KeyStatus } from './keys/known-keys.ts'
 import { readSettings } from './settings.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
@@ -36,6 +39,8 @@ declare module 'fastify' {
     authenticateOptional: AuthenticateHook
     /** Makes a hook that authenticates where that has not happened yet, and then demands what the rule says. */
     authorize: (rule: AuthorizeOptions) => AuthenticateHook
+    /** What is known of the keys of each issuer that publishes them, for a readiness route. Waits for nothing. */
+    jwksStatus: () => KeyStatus[]
   }
 
   interface FastifyRequest {
@@ -46,78 +51,130 @@ declare module 'fastify' {
   }
 }
 
-/** A hook as it is written here. Callbacks see the requests of any server as those of Node's own. */
-type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
-
 const name = 'fastify-jwks-auth'
 
+type Verdicts = Record<symbol, AccessToken | null | undefined>
+
 const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
-  const { issuers, jwks, realm, allowInsecureIssuers } = readSettings(options)
+  const { issuers, realm, ...context } = readSettings(options)
   const { getToken, formatUser, isRevoked } = options
   assertFree(app)
-  // By request and not as a property of it: a scope that was built earlier lacks the decorators, and another instance
-  // of the plugin has a verdict of its own.
-  const verified = new WeakMap<FastifyRequest, AccessToken>()
-  const server = new ResourceServer(issuers, { jwks, allowInsecureIssuers, log: app.log })
+  // A name of this instance's own: another one has a verdict of its own, and a scope that was built earlier none.
+  const verified = Symbol(name)
+  const verdicts = (request: FastifyRequest): Verdicts => request as unknown as Verdicts
+  const baseChallenge = challengeIn(realm)
+  const server = new ResourceServer(issuers, { ...context, log: app.log })
 
-  /** Undefined for a request that brings no token at all, where that is allowed. */
-  const verify = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    isOptional: boolean,
-  ): Promise<AccessToken | undefined> => {
-    const found = await getToken?.(request)
+  /** Sets the headers of a refusal before it is thrown: an application's own error handler keeps them. */
+  const refused = (reply: FastifyReply, error: unknown, token?: unknown): unknown => {
+    if (!(error instanceof JwksAuthError)) return error
+    if (error.retryAfter !== undefined) {
+      reply.header('retry-after', error.retryAfter)
+    } else {
+      const challenge = bearerChallenge(baseChallenge, error)
+      reply.header('www-authenticate', withChallenge(reply.getHeader('www-authenticate'), challenge))
+    }
+    if (diagnostics.tokenRefused.hasSubscribers) {
+      diagnostics.tokenRefused.publish({ code: error.code, ...server.describe(token) })
+    }
+    return error
+  }
+
+  const authenticate = (request: FastifyRequest, reply: FastifyReply, isOptional: boolean): Outcome => {
+    if (verdicts(request)[verified]) return undefined
+    const found = getToken ? getToken(request) : headerToken(request, reply)
+    return isThenable(found)
+      ? Promise.resolve(found).then((token) => verify(request, reply, isOptional, token))
+      : verify(request, reply, isOptional, found)
+  }
+
+  const headerToken = (request: FastifyRequest, reply: FastifyReply): string | undefined => {
     try {
-      const token = getToken ? (found ?? undefined) : bearerToken(request.headers.authorization)
-      if (token !== undefined) return await server.verify(token)
-      if (isOptional) return undefined
-      throw new JwksAuthError(refusals.noCredentials)
+      return bearerToken(request.headers.authorization)
     } catch (error) {
-      throw error instanceof JwksAuthError ? challenged(reply, error, realm) : error
+      throw refused(reply, error)
     }
   }
 
-  const authenticate = async (
+  const verify = (
     request: FastifyRequest,
     reply: FastifyReply,
     isOptional: boolean,
-  ): Promise<void> => {
-    if (verified.has(request)) return
-    const accessToken = (await verify(request, reply, isOptional)) as
-      FastifyRequest['accessToken'] | undefined
-    if (!accessToken) {
+    token: string | null | undefined,
+  ): Outcome => {
+    if (token === undefined || token === null) {
+      if (!isOptional) throw refused(reply, new JwksAuthError(refusals.noCredentials))
       request.user ??= null as unknown as JwksAuthUser
-      return
+      return undefined
     }
-    const { claims } = accessToken
+    let accessToken: AccessToken | Promise<AccessToken>
+    try {
+      accessToken = server.verify(token)
+    } catch (error) {
+      throw refused(reply, error, token)
+    }
+    if (!(accessToken instanceof Promise)) return accept(request, reply, accessToken)
+    return accessToken.then(
+      (verifiedToken) => accept(request, reply, verifiedToken),
+      (error: unknown) => {
+        throw refused(reply, error, token)
+      },
+    )
+  }
+
+  const accept = (request: FastifyRequest, reply: FastifyReply, accessToken: AccessToken): Outcome => {
+    if (isRevoked || formatUser) return askCallbacks(request, reply, accessToken)
+    return admit(request, accessToken, accessToken.claims as JwksAuthUser)
+  }
+
+  const askCallbacks = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    accessToken: AccessToken,
+  ): Promise<void> => {
+    const claims = accessToken.claims as JwksAuthClaims
     // A forgotten return is no clean bill.
     if (isRevoked && (await isRevoked(claims, request)) !== false) {
-      throw challenged(reply, new JwksAuthError(refusals.revoked), realm)
+      throw refused(reply, new JwksAuthError(refusals.revoked), accessToken.raw)
     }
-    request.user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
-    request.accessToken = accessToken
-    verified.set(request, accessToken)
+    admit(request, accessToken, formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser))
   }
 
-  const authorize = (rule: AuthorizeOptions): Hook => {
+  const admit = (request: FastifyRequest, accessToken: AccessToken, user: JwksAuthUser): undefined => {
+    request.user = user
+    request.accessToken = accessToken as FastifyRequest['accessToken']
+    verdicts(request)[verified] = accessToken
+  }
+
+  const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
     const authorization = readAuthorization(rule)
     const { check } = rule
-    return async (request, reply) => {
-      await authenticate(request, reply, false)
-      const claims = verified.get(request)!.claims as JwksAuthClaims
-      if (permits(authorization, claims) && (!check || (await check(claims, request)) === true)) return
-      throw challenged(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), realm)
+    const demand = (request: FastifyRequest, reply: FastifyReply): Outcome => {
+      const { claims, raw } = verdicts(request)[verified]!
+      const isPermitted =
+        permits(authorization, claims) && (!check || check(claims as JwksAuthClaims, request))
+      const decide = (verdict: boolean): undefined => {
+        if (verdict === true) return
+        throw refused(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), raw)
+      }
+      return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(decide) : decide(isPermitted)
     }
+    return hook((request: FastifyRequest, reply: FastifyReply) => {
+      const outcome = authenticate(request, reply, false)
+      return outcome ? outcome.then(() => demand(request, reply)) : demand(request, reply)
+    }) as AuthenticateHook
   }
 
   app.decorateRequest('user', null as unknown as JwksAuthUser)
   app.decorateRequest('accessToken', null)
-  const required: Hook = (request, reply) => authenticate(request, reply, false)
-  const optional: Hook = (request, reply) => authenticate(request, reply, true)
-  app.decorate('authenticate', required as AuthenticateHook)
-  app.decorate('authenticateOptional', optional as AuthenticateHook)
-  app.decorate('authorize', authorize as FastifyInstance['authorize'])
-  if (jwks.prefetch) app.addHook('onReady', () => server.prefetch())
+  app.decorateRequest(verified, null)
+  const required: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, false)
+  const optional: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, true)
+  app.decorate('authenticate', hook(required) as AuthenticateHook)
+  app.decorate('authenticateOptional', hook(optional) as AuthenticateHook)
+  app.decorate('authorize', authorize)
+  app.decorate('jwksStatus', () => server.status())
+  if (context.jwks.prefetch) app.addHook('onReady', () => server.prefetch())
   app.addHook('onClose', async () => server.close())
 }
 
@@ -125,7 +182,9 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
 function assertFree(app: FastifyInstance): void {
   const taken =
     ['user', 'accessToken'].find((decorator) => app.hasRequestDecorator(decorator)) ??
-    ['authenticate', 'authenticateOptional', 'authorize'].find((decorator) => app.hasDecorator(decorator))
+    ['authenticate', 'authenticateOptional', 'authorize', 'jwksStatus'].find((decorator) =>
+      app.hasDecorator(decorator),
+    )
   if (taken !== undefined) {
     throw new Error(
       `${name}: the decorator "${taken}" is there already, by this plugin or by another one; several issuers go into "issuers"`,
@@ -133,24 +192,17 @@ function assertFree(app: FastifyInstance): void {
   }
 }
 
-/** Sets the headers of a refusal, before it is thrown: an application's own error handler keeps them. */
-function challenged(reply: FastifyReply, error: JwksAuthError, realm: string): JwksAuthError {
-  if (error.retryAfter !== undefined) {
-    reply.header('retry-after', error.retryAfter)
-  } else {
-    const challenge = bearerChallenge(realm, error)
-    reply.header('www-authenticate', withChallenge(reply.getHeader('www-authenticate'), challenge))
-  }
-  return error
-}
-
 /** The plugin. A CommonJS program gets it by `require`, with all that the package exports beside it. */
 export interface JwksAuth extends FastifyPluginAsync<JwksAuthOptions> {
   readonly default: JwksAuth
   readonly JwksAuthError: typeof JwksAuthError
+  readonly diagnostics: typeof diagnostics
 }
 
 /** Protects an API with OAuth 2.0 access tokens. */
-const jwksAuth: JwksAuth = Object.assign(fp(plugin, { name, fastify: '5.x' }) as JwksAuth, { JwksAuthError })
+const jwksAuth: JwksAuth = Object.assign(fp(plugin, { name, fastify: '5.x' }) as JwksAuth, {
+  JwksAuthError,
+  diagnostics,
+})
 
 export default jwksAuth

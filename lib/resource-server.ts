@@ -1,9 +1,13 @@
-import { checkClaims } from './checks.ts'
+import { digestOf, TokenCache, type CacheSettings } from './cache.ts'
+import { claimsRefusal, timesRefusal } from './checks.ts'
+import { diagnostics, kidForDisplay } from './diagnostics.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
 import { deepFreeze } from './json.ts'
-import { readToken, type AccessTokenClaims, type JoseHeader } from './token.ts'
+import type { SignatureVerifier } from './jwt.ts'
+import type { KeyStatus } from './keys/known-keys.ts'
+import { TokenReader, type AccessTokenClaims, type JoseHeader, type UnverifiedToken } from './token.ts'
 
 /** A verified access token. */
 export interface AccessToken {
@@ -13,32 +17,66 @@ export interface AccessToken {
   readonly raw: string
 }
 
+/** What the resource server needs beside its issuers. */
+export interface ResourceServerContext extends Omit<IssuerContext, 'onRemoved'> {
+  /** Undefined: each token is verified each time. */
+  readonly cache: CacheSettings | undefined
+}
+
+/** A token, and the verifier of its signature where that is known to be good. */
+interface Candidate extends UnverifiedToken {
+  readonly verifier?: SignatureVerifier
+}
+
+/** A token of which all is known to be good, its times aside. */
+interface KnownToken extends Pick<AccessToken, 'header' | 'claims'> {
+  readonly verifier: SignatureVerifier
+}
+
 /** An OAuth 2.0 resource server's verdict on access tokens, without a framework. */
 export class ResourceServer {
   readonly #issuers: ReadonlyMap<unknown, Issuer>
+  readonly #reader = new TokenReader()
+  readonly #cache: TokenCache<KnownToken> | undefined
 
-  constructor(issuers: readonly IssuerSettings[], context: IssuerContext) {
-    this.#issuers = new Map(issuers.map((settings) => [settings.issuer, createIssuer(settings, context)]))
+  constructor(issuers: readonly IssuerSettings[], context: ResourceServerContext) {
+    const cache = context.cache && new TokenCache<KnownToken>(context.cache)
+    const onRemoved: IssuerContext['onRemoved'] = (verifiers) => cache?.dropVerifiedBy(verifiers)
+    this.#cache = cache
+    this.#issuers = new Map(
+      issuers.map((settings) => [settings.issuer, createIssuer(settings, { ...context, onRemoved })]),
+    )
   }
 
   /**
-   * Verifies an access token. The issuer that it names chooses among the configured ones and does nothing else:
-   * no address is ever made of what stands in a token.
+   * Verifies an access token, at once where nobody has to be asked. The issuer that it names chooses among the
+   * configured ones and does nothing else: no address is ever made of what stands in a token.
    *
    * @throws {JwksAuthError}
    */
-  async verify(raw: unknown): Promise<AccessToken> {
-    const token = readToken(raw)
+  verify(raw: unknown): AccessToken | Promise<AccessToken> {
+    const startedAt = diagnostics.tokenAccepted.hasSubscribers ? performance.now() : 0
+    if (typeof raw !== 'string') throw new JwksAuthError(refusals.unreadable)
+    const digest = this.#cache ? digestOf(raw) : ''
+    const token: Candidate | undefined = this.#cache?.find(digest) ?? this.#reader.read(raw)
+    if (!token) throw new JwksAuthError(refusals.unreadable)
     const issuer = this.#issuers.get(token.claims.iss)
     if (!issuer) throw new JwksAuthError(refusals.claims)
-    const verifySignature = await issuer.verifierFor(token)
-    if (!verifySignature) throw new JwksAuthError(refusals.noKey)
-    if (!verifySignature(token.raw)) throw new JwksAuthError(refusals.signature)
-    return deepFreeze({
-      claims: checkClaims(issuer.rules, token.header, token.claims, Date.now()),
-      header: token.header as JoseHeader,
-      raw: token.raw,
-    })
+    const found = issuer.verifierFor(token.header)
+    if (!(found instanceof Promise)) return this.#judge(raw, digest, token, issuer, found, startedAt)
+    return found.then((verifier) => this.#judge(raw, digest, token, issuer, verifier, startedAt))
+  }
+
+  /** What of a token may be repeated: the issuer that it names, if it is one of ours, and its kid. */
+  describe(raw: unknown): { issuer: string | undefined; kid: string | undefined } {
+    const token = typeof raw === 'string' ? this.#reader.read(raw) : undefined
+    const issuer = token && this.#issuers.has(token.claims.iss) ? (token.claims.iss as string) : undefined
+    return { issuer, kid: kidForDisplay(token?.header.kid) }
+  }
+
+  /** What is known of the keys of each issuer that publishes them. */
+  status(): KeyStatus[] {
+    return Array.from(this.#issuers.values()).flatMap((issuer) => issuer.status() ?? [])
   }
 
   /** Sees to it that the keys of every issuer are known. */
@@ -49,5 +87,41 @@ export class ResourceServer {
   /** Ends the fetches in flight. */
   close(): void {
     for (const issuer of this.#issuers.values()) issuer.close()
+  }
+
+  #judge(
+    raw: string,
+    digest: string,
+    token: Candidate,
+    { rules }: Issuer,
+    verifier: SignatureVerifier | undefined,
+    startedAt: number,
+  ): AccessToken {
+    if (!verifier) throw new JwksAuthError(refusals.noKey)
+    const cached = token.verifier === verifier
+    if (!cached && !verifier(raw)) throw new JwksAuthError(refusals.signature)
+    const header = token.header as JoseHeader
+    const claims = token.claims as AccessTokenClaims
+    const now = Date.now()
+    const refusal = cached ? timesRefusal(rules, claims, now) : claimsRefusal(rules, header, claims, now)
+    if (refusal) {
+      this.#cache?.drop(digest)
+      throw new JwksAuthError(refusal)
+    }
+    if (!cached) {
+      if (!Object.isFrozen(header)) deepFreeze(header)
+      this.#reader.remember(raw, header)
+      this.#cache?.keep(digest, { header, claims, verifier }, deepFreeze(claims))
+    }
+    if (diagnostics.tokenAccepted.hasSubscribers) {
+      const duration = performance.now() - startedAt
+      diagnostics.tokenAccepted.publish({
+        issuer: claims.iss,
+        kid: kidForDisplay(header.kid),
+        cached,
+        duration,
+      })
+    }
+    return Object.freeze({ claims, header, raw })
   }
 }

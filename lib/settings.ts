@@ -1,4 +1,5 @@
 import { assertFlag, assertFunction, assertNames, assertRecord, list, wholeNumber, wrong } from './assert.ts'
+import type { CacheSettings } from './cache.ts'
 import { issuerOptionNames, issuerSettings, type IssuerSettings } from './issuer-settings.ts'
 import type { Dispatcher } from './keys/fetch-json.ts'
 
@@ -17,11 +18,22 @@ export interface JwksSettings {
 export interface Settings {
   readonly issuers: readonly IssuerSettings[]
   readonly jwks: JwksSettings
+  /** Undefined where verified tokens are not remembered. */
+  readonly cache: CacheSettings | undefined
   readonly realm: string
   readonly allowInsecureIssuers: boolean
 }
 
-const ownNames = ['issuers', 'jwks', 'realm', 'getToken', 'formatUser', 'isRevoked', 'allowInsecureIssuers']
+const ownNames = [
+  'issuers',
+  'jwks',
+  'cache',
+  'realm',
+  'getToken',
+  'formatUser',
+  'isRevoked',
+  'allowInsecureIssuers',
+]
 /** What Fastify itself takes at registration. */
 const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 const jwksNames = [
@@ -50,6 +62,7 @@ export function readSettings(options: unknown): Settings {
     isRevoked,
     allowInsecureIssuers,
     jwks,
+    cache,
     issuers,
     ...others
   } = options
@@ -65,6 +78,7 @@ export function readSettings(options: unknown): Settings {
   return Object.freeze({
     issuers: Object.freeze(allIssuers(issuers, others, insecure)),
     jwks: jwksSettings(jwks),
+    cache: cacheSettings(cache),
     realm,
     allowInsecureIssuers: insecure,
   })
@@ -108,4 +122,21 @@ function jwksSettings(jwks: unknown = {}): JwksSettings {
     dispatcher: dispatcher as Dispatcher | undefined,
     prefetch: prefetch === true,
   })
+}
+
+/** Room for the places of the tokens is made at once. */
+const mostTokens = 10_000_000
+
+function cacheSettings(cache: unknown = {}): CacheSettings | undefined {
+  if (cache === false) return undefined
+  if (typeof cache !== 'object' || cache === null) wrong('cache', 'must be { max, maxBytes } or false')
+  assertRecord('cache', cache)
+  assertNames('cache.', cache, ['max', 'maxBytes'])
+  const { max = 10_000, maxBytes = 67_108_864 } = cache
+  const settings = {
+    max: wholeNumber('cache.max', max, 1, 'tokens'),
+    maxBytes: wholeNumber('cache.maxBytes', maxBytes, 1, 'bytes'),
+  }
+  if (settings.max > mostTokens) wrong('cache.max', `must be at most ${mostTokens}`)
+  return Object.freeze(settings)
 }

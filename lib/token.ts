@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { JwksAuthError, refusals } from './errors.ts'
 import { isObject } from './json.ts'
 
 /** JOSE header of a verified access token (RFC 7515 section 4). */
@@ -28,30 +27,58 @@ export interface AccessTokenClaims {
 export interface UnverifiedToken {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
-  readonly raw: string
 }
 
+/** The headers of an issuer's tokens are few. Where they aren't, remembering them is of no use. */
+const mostHeaders = 100
+const longestHeader = 1_024
+
 /**
- * Reads a JWT in compact serialization (RFC 7515 section 7.1, RFC 7519 section 7.2). A `crit` header is refused
- * whatever it names, since no extension is understood here (RFC 7515 section 4.1.11).
+ * Reads JWTs in compact serialization (RFC 7515 section 7.1, RFC 7519 section 7.2), and remembers the headers that
+ * verified tokens have had: what a text says does not depend on who sent it.
  */
-export function readToken(raw: unknown): UnverifiedToken {
-  if (typeof raw === 'string') {
-    const segments = raw.split('.', 4)
-    if (segments.length === 3) {
-      const header = readObject(segments[0]!)
-      const claims = header && !Object.hasOwn(header, 'crit') ? readObject(segments[1]!) : undefined
-      if (header && claims) return { header, claims, raw }
-    }
+export class TokenReader {
+  readonly #headers = new Map<string, JoseHeader>()
+
+  /**
+   * Undefined where there is nothing to read. A `crit` header is refused whatever it names, since no extension is
+   * understood here (RFC 7515 section 4.1.11).
+   */
+  read(raw: string): UnverifiedToken | undefined {
+    const first = raw.indexOf('.')
+    const second = raw.indexOf('.', first + 1)
+    if (second === -1 || raw.includes('.', second + 1)) return undefined
+    const headerSegment = raw.slice(0, first)
+    const header = this.#headers.get(headerSegment) ?? readObject(headerSegment)
+    if (!header || Object.hasOwn(header, 'crit')) return undefined
+    const claims = readObject(raw.slice(first + 1, second))
+    return claims && { header, claims }
   }
-  throw new JwksAuthError(refusals.unreadable)
+
+  /** Only for headers of verified tokens, so that strangers can't crowd them out. */
+  remember(raw: string, header: JoseHeader): void {
+    const headerSegment = raw.slice(0, raw.indexOf('.'))
+    if (this.#headers.has(headerSegment) || headerSegment.length > longestHeader) return
+    if (this.#headers.size === mostHeaders) this.#headers.clear()
+    // A copy, since the slice would hold on to the whole token.
+    this.#headers.set(Buffer.from(headerSegment).toString(), header)
+  }
+}
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** Whether all bits of a segment's last character count, which decoders don't ask (RFC 4648 section 3.5). */
+export function isLastCharacterExact(segment: string): boolean {
+  const rest = segment.length % 4
+  const last = alphabet.indexOf(segment.at(-1) ?? '')
+  return rest === 0 || (rest === 2 && last % 16 === 0) || (rest === 3 && last % 4 === 0)
 }
 
 /**
  * The bytes of a segment, if it is the one base64url form that they have: no padding, no foreign characters and
  * no loose bits, all of which Node's own decoder passes over.
  */
-export function decodeSegment(segment: string): Buffer | undefined {
+function decodeSegment(segment: string): Buffer | undefined {
   const bytes = Buffer.from(segment, 'base64url')
   return bytes.toString('base64url') === segment ? bytes : undefined
 }

@@ -1,6 +1,6 @@
-import { suite, test, type TestContext } from 'node:test'
-import { checkClaims, type ClaimRules } from '../lib/checks.ts'
-import { JwksAuthError } from '../lib/errors.ts'
+import { suite, test } from 'node:test'
+import { claimsRefusal, type ClaimRules } from '../lib/checks.ts'
+import type { JwksAuthErrorCode } from '../lib/errors.ts'
 
 /** A token's time in seconds, and the same moment as the clock of the checks has it. */
 const issuedAt = 1_700_000_000
@@ -31,18 +31,14 @@ interface Case {
   now?: number
 }
 
-type Verdict = 'accepted' | JwksAuthError['code']
+type Verdict = 'accepted' | JwksAuthErrorCode
 
 function judge({ rules, typ, claims, now = clock }: Case): Verdict {
-  try {
-    // As parsed from a token: undefined is no value there.
-    const parsed = JSON.parse(JSON.stringify({ ...good, ...claims })) as Record<string, unknown>
-    checkClaims({ ...plain, ...rules }, typ === undefined ? {} : { typ }, parsed, now)
-    return 'accepted'
-  } catch (error) {
-    if (error instanceof JwksAuthError) return error.code
-    throw error
-  }
+  // As parsed from a token: undefined is no value there.
+  const parsed = JSON.parse(JSON.stringify({ ...good, ...claims })) as Record<string, unknown>
+  return (
+    claimsRefusal({ ...plain, ...rules }, typ === undefined ? {} : { typ }, parsed, now)?.code ?? 'accepted'
+  )
 }
 
 type Row = [title: string, verdict: Verdict, token: Case]
@@ -59,12 +55,7 @@ function table(name: string, rows: Row[]): void {
 function judgeJson(json: string, rules: Partial<ClaimRules> = {}): Verdict {
   const members = JSON.stringify(good).slice(0, -1)
   const claims = JSON.parse(`${members}, ${json} }`) as Record<string, unknown>
-  try {
-    checkClaims({ ...plain, ...rules }, {}, claims, clock)
-    return 'accepted'
-  } catch (error) {
-    return (error as JwksAuthError).code
-  }
+  return claimsRefusal({ ...plain, ...rules }, {}, claims, clock)?.code ?? 'accepted'
 }
 
 const mistyped = [null, '1700000060', '', true, [], [issuedAt], {}]
@@ -198,8 +189,7 @@ table('aud', [
 
 test('the answer names the audiences that are expected and no other', (t) => {
   const claims = { ...good, aud: 'what the token says' }
-  t.assert.throws(() => checkClaims({ ...plain, audience: ['api', 'web'] }, {}, claims, clock), {
-    name: 'JwksAuthError',
+  t.assert.deepEqual(claimsRefusal({ ...plain, audience: ['api', 'web'] }, {}, claims, clock), {
     code: 'invalid_audience',
     statusCode: 401,
     challengeError: 'invalid_token',
@@ -287,8 +277,10 @@ table('claims', [
 
 test('a claim that is inherited is not there', (t) => {
   const claims = Object.assign(Object.create({ role: 'admin' }) as Record<string, unknown>, good)
-  const check = () => checkClaims({ ...plain, requiredClaims: ['role'] }, {}, claims, clock)
-  t.assert.throws(check, { code: 'invalid_claims' })
+  t.assert.equal(
+    claimsRefusal({ ...plain, requiredClaims: ['role'] }, {}, claims, clock)?.code,
+    'invalid_claims',
+  )
 })
 
 const accessTokenTypes = ['at+jwt', 'AT+JWT', 'At+Jwt', 'application/at+jwt', 'Application/AT+JWT']
@@ -349,11 +341,6 @@ suite('what is not asked for', () => {
       t.assert.equal(judge({ claims: { [name]: undefined } }), 'accepted')
     })
   }
-})
-
-test('the claims are returned as they are', (t: TestContext) => {
-  const claims = Object.freeze({ ...good })
-  t.assert.strictEqual(checkClaims(plain, Object.freeze({ typ: 'JWT' }), claims, clock), claims)
 })
 
 function zero(now: number): Case {

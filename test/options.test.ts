@@ -26,7 +26,7 @@ const claimValue = 'must be a non-empty string, a number, a boolean or a list of
 const milliseconds = (least: number): string => `must be a whole number of milliseconds, at least ${least}`
 const issuerNames =
   'domain, issuer, audience, jwksUri, secret, algorithms, claims, clockTolerance, maxTokenAge, requiredClaims, profile'
-const pluginNames = 'issuers, jwks, realm, getToken, formatUser, isRevoked, allowInsecureIssuers'
+const pluginNames = 'issuers, jwks, cache, realm, getToken, formatUser, isRevoked, allowInsecureIssuers'
 const fastifyNames = 'prefix, logLevel, logSerializers'
 const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch'
 
@@ -623,6 +623,7 @@ suite('right options', () => {
         dispatcher: undefined,
         prefetch: false,
       },
+      cache: { max: 10_000, maxBytes: 64 * 1024 * 1024 },
       realm: 'api',
       allowInsecureIssuers: false,
     })
@@ -638,11 +639,13 @@ suite('right options', () => {
       dispatcher: { dispatch: () => true },
       prefetch: true,
     }
-    const settings = readSettings({ ...good, jwks, realm: 'ping', allowInsecureIssuers: true })
+    const cache = { max: 1, maxBytes: 2 }
+    const settings = readSettings({ ...good, jwks, cache, realm: 'ping', allowInsecureIssuers: true })
     const { issuers } = readSettings(good)
     t.assert.deepStrictEqual(settings, {
       issuers,
       jwks,
+      cache,
       realm: 'ping',
       allowInsecureIssuers: true,
     })
@@ -700,7 +703,8 @@ suite('the options object', () => {
     const options = make()
     await accepts(t, options)
     t.assert.deepStrictEqual(options, make())
-    await accepts(t, deepFreeze(options))
+    deepFreeze(options)
+    await accepts(t, options)
   })
 
   test('may be changed after registration, which changes nothing', async (t: TestContext) => {

@@ -3,11 +3,15 @@ import type { Refusal } from '../errors.ts'
 /** What a reply may hold for a header. */
 export type HeaderValue = string | number | string[] | undefined
 
-/** The Bearer challenge for a refusal (RFC 6750 section 3, RFC 9110 section 11.6.1). */
-export function bearerChallenge(realm: string, { challengeError, scope }: Refusal): string {
-  const parameters = { realm, error: challengeError, scope }
-  const present = Object.entries(parameters).filter(([, value]) => value !== undefined)
-  return `Bearer ${present.map(([name, value]) => `${name}=${quoted(value!)}`).join(', ')}`
+/** The part of a Bearer challenge that is always the same (RFC 6750 section 3, RFC 9110 section 11.6.1). */
+export function challengeIn(realm: string): string {
+  return `Bearer realm=${quoted(realm)}`
+}
+
+/** The Bearer challenge for a refusal. What it adds needs no escapes: our own words, and scopes that can't hold a quote. */
+export function bearerChallenge(base: string, { challengeError, scope }: Refusal): string {
+  const error = challengeError === undefined ? '' : `, error="${challengeError}"`
+  return base + error + (scope === undefined ? '' : `, scope="${scope}"`)
 }
 
 /**

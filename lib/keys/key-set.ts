@@ -1,13 +1,8 @@
 import buildGetJwks from 'get-jwks'
 import type { AsymmetricAlgorithm } from '../algorithms.ts'
+import { kidForDisplay } from '../diagnostics.ts'
 import { isObject } from '../json.ts'
-import { importJwk, UnusableKey, type VerificationKey } from './key.ts'
-
-/** A key that the issuer published and that is never used. */
-export interface SkippedKey {
-  readonly kid: string | undefined
-  readonly reason: string
-}
+import { importJwk, UnusableKey, type SkippedKey, type VerificationKey } from './key.ts'
 
 /** A document that is no JWK Set, or one in which no key can be used. */
 export class UnusableKeySet extends Error {}
@@ -16,8 +11,6 @@ export class UnusableKeySet extends Error {}
 const fewKeys = 100
 /** Larger ones would take too long just to look at. */
 const mostKeys = 10_000
-/** So much of a `kid` is enough to know it by in a log. */
-const kidPrefix = 64
 
 type StoredKey = buildGetJwks.JWK & VerificationKey
 
@@ -28,8 +21,9 @@ type StoredKey = buildGetJwks.JWK & VerificationKey
  */
 export class KeySet {
   readonly skipped: readonly SkippedKey[]
-  readonly #issuer: string
-  readonly #kids = new Set<string>()
+  readonly #keys = new Set<VerificationKey>()
+  /** By kid and algorithm the names of the keys in the store: making one anew for each token would take longer. */
+  readonly #names = new Map<string, Map<AsymmetricAlgorithm, string>>()
   readonly #store: buildGetJwks.GetJwks
 
   /** @param previous - The set before this one: a key that has not changed stays the same object. */
@@ -38,16 +32,23 @@ export class KeySet {
     if (document.keys.length > mostKeys) throw new UnusableKeySet(`over ${mostKeys} keys`)
     const { keys, skipped } = importAll(document.keys)
     if (keys.length === 0) throw new UnusableKeySet('a JWK Set without a usable key')
-    this.#issuer = issuer
     this.skipped = skipped
     // Room for the whole set and no expiry: how long it may be used is decided by the answers, not in here.
     this.#store = buildGetJwks({ max: keys.length, ttl: Number.MAX_SAFE_INTEGER })
     for (const key of keys) {
       const known = previous && previous.#stored(key.kid, key.alg)
-      const current = known?.material === key.material ? known : key
-      this.#store.cache.set(this.#name(key.kid, key.alg), current as StoredKey)
-      this.#kids.add(key.kid)
+      this.#add(known?.material === key.material ? known : key, issuer)
     }
+  }
+
+  /** The `kid`s of its keys. */
+  get kids(): string[] {
+    return [...this.#names.keys()]
+  }
+
+  /** The keys of another set that are not in this one. */
+  missing(other: KeySet): VerificationKey[] {
+    return [...other.#keys].filter((key) => !this.#keys.has(key))
   }
 
   /** The key for a `kid` and an algorithm. */
@@ -58,17 +59,20 @@ export class KeySet {
 
   /** Whether the issuer has a usable key of this `kid`, for any algorithm. */
   has(kid: string): boolean {
-    return this.#kids.has(kid)
+    return this.#names.has(kid)
+  }
+
+  #add(key: VerificationKey, issuer: string): void {
+    const name = this.#store.generateCacheKey(key.alg, key.kid, issuer)
+    this.#store.cache.set(name, key as StoredKey)
+    this.#keys.add(key)
+    const names = this.#names.get(key.kid) ?? new Map<AsymmetricAlgorithm, string>()
+    this.#names.set(key.kid, names.set(key.alg, name))
   }
 
   #stored(kid: string, alg: AsymmetricAlgorithm): VerificationKey | undefined {
-    // Asked first for the kid alone: only names that were good enough to be stored can be made cache keys.
-    if (!this.#kids.has(kid)) return undefined
-    return this.#store.cache.get(this.#name(kid, alg)) as StoredKey | undefined
-  }
-
-  #name(kid: string, alg: AsymmetricAlgorithm): string {
-    return this.#store.generateCacheKey(alg, kid, this.#issuer)
+    const name = this.#names.get(kid)?.get(alg)
+    return name === undefined ? undefined : (this.#store.cache.get(name) as StoredKey | undefined)
   }
 }
 
@@ -77,7 +81,7 @@ function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: Skipped
   const keys = new Map<string, VerificationKey>()
   const skipped: SkippedKey[] = []
   for (const jwk of jwks) {
-    const kid = isObject(jwk) && typeof jwk.kid === 'string' ? jwk.kid.slice(0, kidPrefix) : undefined
+    const kid = isObject(jwk) ? kidForDisplay(jwk.kid) : undefined
     try {
       const imported = importJwk(jwk)
       if (jwks.length <= fewKeys) void imported[0]!.pem

@@ -17,6 +17,12 @@ export interface VerificationKey {
   readonly pem: string
 }
 
+/** A key that the issuer published and that is never used. */
+export interface SkippedKey {
+  readonly kid: string | undefined
+  readonly reason: string
+}
+
 /** Why a key of a set is never used; the reason holds nothing of the key. */
 export class UnusableKey extends Error {}
 

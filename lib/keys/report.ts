@@ -1,0 +1,67 @@
+import { isDeepStrictEqual } from 'node:util'
+import { diagnostics, kidForDisplay } from '../diagnostics.ts'
+import type { SkippedKey, VerificationKey } from './key.ts'
+
+/** Where the log lines go: a pino logger, or anything like it. */
+export interface Log {
+  warn(details: object, message: string): void
+  info(details: object, message: string): void
+}
+
+/** What there is to tell of a good answer. */
+interface Answer {
+  readonly kids: readonly string[]
+  readonly skipped: readonly SkippedKey[]
+}
+
+/** A log line names so many keys at most. */
+const mostNamed = 20
+
+/** What is told of an issuer's keys, in log lines and events: never key material, nor a text of the issuer's. */
+export class KeyReport {
+  readonly #issuer: string
+  readonly #log: Log
+  #skipped: readonly SkippedKey[] = []
+  #isOut = false
+
+  constructor(issuer: string, log: Log) {
+    this.#issuer = issuer
+    this.#log = log
+  }
+
+  /** @param removed - The keys that were known before and are no longer. */
+  fetched({ kids, skipped }: Answer, removed: readonly VerificationKey[], duration: number): void {
+    const issuer = this.#issuer
+    if (this.#isOut) this.#log.info({ issuer }, 'the issuer answers again')
+    this.#isOut = false
+    if (skipped.length > 0 && !isDeepStrictEqual(skipped, this.#skipped)) {
+      const keys = skipped.slice(0, mostNamed)
+      this.#log.warn({ issuer, keys }, `${skipped.length} of the issuer's keys are not used`)
+    }
+    this.#skipped = skipped
+    if (diagnostics.keysFetched.hasSubscribers) {
+      diagnostics.keysFetched.publish({ issuer, kids: kids.map((kid) => kidForDisplay(kid)), duration })
+    }
+    // A key without alg is one for each algorithm that it fits.
+    for (const kid of new Set(removed.map((key) => key.kid))) {
+      diagnostics.keyRemoved.publish({ issuer, kid: kidForDisplay(kid) })
+    }
+  }
+
+  failed(reason: string, duration: number): void {
+    const issuer = this.#issuer
+    if (!this.#isOut) this.#log.warn({ issuer, reason }, "the issuer's keys can't be fetched")
+    this.#isOut = true
+    diagnostics.refreshFailed.publish({ issuer, reason, duration })
+  }
+
+  servedStale(kid: string, age: number): void {
+    if (!diagnostics.servedStale.hasSubscribers) return
+    diagnostics.servedStale.publish({ issuer: this.#issuer, kid: kidForDisplay(kid), age })
+  }
+
+  unknownKid(kid: string): void {
+    if (!diagnostics.unknownKid.hasSubscribers) return
+    diagnostics.unknownKid.publish({ issuer: this.#issuer, kid: kidForDisplay(kid) })
+  }
+}
