@@ -4,7 +4,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** Bytes in memory, rather more than less: an object or a list, one member of it, a string without its characters. */
-const sizes = { container: 64, member: 24, string: 24 }
+const sizes = { container: 64, member: 64, string: 24 }
 
 /**
  * Freezes an object made of JSON, so that requests may share it. A loop, since its depth is not ours to choose.

@@ -46,7 +46,7 @@ export const hostile: Readonly<Record<string, Handler>> = {
     response.writeHead(200, json).flushHeaders()
   },
   'trickles byte by byte'(_request, response) {
-    const timer = setInterval(() => response.write(' '), 5)
+    const timer = setInterval(() => response.write(' '), 5).unref()
     response.writeHead(200, json).on('close', () => clearInterval(timer))
   },
   'has no end'(_request, response) {

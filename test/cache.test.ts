@@ -1,0 +1,304 @@
+import { suite, test, type TestContext } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { SignJWT } from 'jose'
+import { digestOf, TokenCache } from '../lib/cache.ts'
+import { diagnostics, type JwksAuthOptions } from '../lib/index.ts'
+import { deepFreeze } from '../lib/json.ts'
+import { call, createApp } from './helpers/app.ts'
+import { eventsOf } from './helpers/events.ts'
+import { createKeyPair, now, TestIssuer } from './helpers/issuer.ts'
+
+interface Started {
+  readonly issuer: TestIssuer
+  /** Calls with a token, and tells its status and whether its signature was verified anew. */
+  readonly ask: (token: string) => Promise<[status: number, from: 'verified' | 'cached' | 'refused']>
+}
+
+async function start(t: TestContext, options: Partial<JwksAuthOptions> = {}): Promise<Started> {
+  const issuer = await TestIssuer.start()
+  const app = await createApp({ issuer: issuer.issuer, audience: 'api', ...options } as JwksAuthOptions)
+  t.after(async () => {
+    await app.close()
+    await issuer.close()
+  })
+  const accepted = eventsOf(t, diagnostics.tokenAccepted)
+  return {
+    issuer,
+    async ask(token) {
+      accepted.length = 0
+      const { statusCode } = await call(app, token)
+      const [event] = accepted
+      return [statusCode, event ? (event.cached ? 'cached' : 'verified') : 'refused']
+    },
+  }
+}
+
+suite('a verified token', () => {
+  test('is verified once', async (t) => {
+    const { issuer, ask } = await start(t)
+    const token = await issuer.token()
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    t.assert.deepEqual(await ask(token), [200, 'cached'])
+    t.assert.deepEqual(await ask(token), [200, 'cached'])
+  })
+
+  test('is verified each time with cache: false', async (t) => {
+    const { issuer, ask } = await start(t, { cache: false })
+    const token = await issuer.token()
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+  })
+
+  test('is verified once with a shared secret too', async (t) => {
+    const secret = 'a shared secret of enough bytes for HS256'
+    const { issuer, ask } = await start(t, { secret } as Partial<JwksAuthOptions>)
+    const token = await new SignJWT(issuer.claims())
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(Buffer.from(secret))
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    t.assert.deepEqual(await ask(token), [200, 'cached'])
+  })
+
+  test('is not known to another instance', async (t) => {
+    const one = await start(t)
+    const other = await createApp({ issuer: one.issuer.issuer, audience: 'another api' })
+    t.after(() => other.close())
+    const token = await one.issuer.token()
+    t.assert.deepEqual(await one.ask(token), [200, 'verified'])
+    t.assert.equal((await call(other, token)).statusCode, 401)
+  })
+
+  for (const [part, forge] of [
+    ['header', (token: string) => token.replace(/^./, 'f')],
+    ['payload', (token: string) => token.replace('.e', '.f')],
+    ['signature', (token: string) => token.replace(/.{5}$/, 'AAAAA')],
+  ] as const) {
+    test(`does not vouch for one with another ${part}`, async (t) => {
+      const { issuer, ask } = await start(t)
+      const token = await issuer.token()
+      t.assert.deepEqual(await ask(token), [200, 'verified'])
+      t.assert.notEqual(forge(token), token)
+      t.assert.deepEqual(await ask(forge(token)), [401, 'refused'])
+    })
+  }
+})
+
+suite('how long a token is known', () => {
+  for (const [title, claims, options, end] of [
+    ['exp', { exp: now() + 600 }, {}, 605],
+    ['maxTokenAge', { exp: now() + 6_000 }, { maxTokenAge: 300_000 }, 305],
+  ] as const) {
+    test(`no longer than ${title}`, async (t) => {
+      const { issuer, ask } = await start(t, options)
+      const token = await issuer.token({ claims })
+      const { iat } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { iat: number }
+      const begin = title === 'exp' ? (claims as { exp: number }).exp - 600 : iat
+      t.assert.deepEqual(await ask(token), [200, 'verified'])
+      t.mock.timers.enable({ apis: ['Date'], now: (begin + end) * 1000 - 1 })
+      t.assert.deepEqual(await ask(token), [200, 'cached'])
+      t.mock.timers.tick(1)
+      t.assert.deepEqual(await ask(token), [401, 'refused'])
+      // It was dropped, so it would have to be verified again.
+      t.mock.timers.setTime((begin + end) * 1000 - 1)
+      t.assert.deepEqual(await ask(token), [200, 'verified'])
+    })
+  }
+
+  test('no longer than its key is published, even when the key comes back', async (t) => {
+    const { issuer, ask } = await start(t, { jwks: { refreshInterval: 1, cooldown: 0 } })
+    const other = await createKeyPair()
+    const token = await issuer.token()
+    await ask(token)
+    issuer.keys = [other.jwk]
+    while ((await ask(token))[0] !== 401);
+    issuer.keys = [issuer.key.jwk]
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+  })
+
+  test('a key that is replaced under its kid ends it', async (t) => {
+    const { issuer, ask } = await start(t, { jwks: { refreshInterval: 1 } })
+    const other = await createKeyPair('ES256', issuer.key.jwk.kid)
+    const token = await issuer.token()
+    await ask(token)
+    issuer.keys = [other.jwk]
+    while ((await ask(token))[0] !== 401);
+    t.assert.deepEqual(await ask(await issuer.token({ key: other })), [200, 'verified'])
+  })
+
+  test('no longer than its key may be stale', async (t) => {
+    const { issuer, ask } = await start(t, { jwks: { refreshInterval: 20, maxStale: 60, timeout: 1_000 } })
+    const token = await issuer.token()
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    await issuer.close()
+    while ((await ask(token))[0] !== 503);
+    issuer.close = async () => {}
+  })
+})
+
+suite('what is asked of a cached token each time', () => {
+  test('isRevoked, formatUser and check', async (t) => {
+    const calls: string[] = []
+    await using issuer = await TestIssuer.start()
+    const app = await createApp({
+      issuer: issuer.issuer,
+      audience: 'api',
+      isRevoked: () => calls.push('isRevoked') === 0,
+      formatUser: (claims) => {
+        calls.push('formatUser')
+        return { ...claims }
+      },
+    })
+    t.after(() => app.close())
+    const check = (): boolean => calls.push('check') > 0
+    app.get('/checked', { onRequest: [app.authorize({ check })] }, async () => 'ok')
+    const token = await issuer.token()
+    for (let round = 0; round < 3; round += 1) {
+      calls.length = 0
+      t.assert.equal((await call(app, token, '/checked')).statusCode, 200)
+      t.assert.deepEqual(calls, ['isRevoked', 'formatUser', 'check'])
+    }
+  })
+
+  test('a token that is revoked after it was cached is refused', async (t) => {
+    let isRevoked = false
+    const { issuer, ask } = await start(t, { isRevoked: () => isRevoked })
+    const token = await issuer.token()
+    t.assert.equal((await ask(token))[0], 200)
+    isRevoked = true
+    t.assert.equal((await ask(token))[0], 401)
+  })
+})
+
+suite('who leaves when there is no more room', () => {
+  test('the token that was not used for longest', async (t) => {
+    const { issuer, ask } = await start(t, { cache: { max: 2 } })
+    const [a, b, c] = await tokens(issuer, 3)
+    for (const token of [a, b, a, c]) await ask(token!)
+    t.assert.deepEqual(await ask(a!), [200, 'cached'])
+    t.assert.deepEqual(await ask(b!), [200, 'verified'])
+  })
+
+  test('nobody for tokens that are refused', async (t) => {
+    const { issuer, ask } = await start(t, { cache: { max: 2 } })
+    const users = await tokens(issuer, 2)
+    for (const token of users) await ask(token)
+    const expired = await issuer.token({ claims: { exp: now() - 60 } })
+    const forWeb = await issuer.token({ claims: { aud: 'web' } })
+    for (let index = 0; index < 100; index += 1) {
+      const forged = users[0]!.replace(/.{9}$/, `${index}`.padStart(9, 'A'))
+      for (const token of [forged, expired, forWeb]) t.assert.equal((await ask(token))[0], 401)
+    }
+    for (const token of users) t.assert.deepEqual(await ask(token), [200, 'cached'])
+  })
+
+  test('a token that takes more than all the room is not kept, and pushes nobody out', async (t) => {
+    const { issuer, ask } = await start(t, { cache: { maxBytes: 8_192 } })
+    const small = await issuer.token()
+    const large = await issuer.token({ claims: { groups: 'x'.repeat(8_000) } })
+    await ask(small)
+    t.assert.deepEqual(await ask(large), [200, 'verified'])
+    t.assert.deepEqual(await ask(large), [200, 'verified'])
+    t.assert.deepEqual(await ask(small), [200, 'cached'])
+  })
+
+  test('tokens of 8 KB leave sooner than their number would say', async (t) => {
+    const { issuer, ask } = await start(t, { cache: { max: 1_000, maxBytes: 100_000 } })
+    const users = await tokens(issuer, 20, { groups: 'x'.repeat(8_000) })
+    for (const token of users) await ask(token)
+    t.assert.deepEqual(await ask(users.at(-1)!), [200, 'cached'])
+    t.assert.deepEqual(await ask(users[0]!), [200, 'verified'])
+  })
+})
+
+suite('the claims of a cached token', () => {
+  test('are the same frozen object in each request', async (t) => {
+    await using issuer = await TestIssuer.start()
+    const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
+    t.after(() => app.close())
+    const seen: unknown[] = []
+    app.get('/seen', { onRequest: [app.authenticate] }, async ({ user, accessToken }) => {
+      seen.push(user, accessToken!.claims)
+      t.assert.throws(() => Object.assign(user.nested as object, { admin: true }), TypeError)
+      t.assert.throws(() => Object.assign(accessToken!, { raw: '' }), TypeError)
+      t.assert.throws(() => Object.assign(accessToken!.header, { typ: '' }), TypeError)
+      return accessToken!.raw
+    })
+    const token = await issuer.token({ claims: { nested: { admin: false } } })
+    for (let round = 0; round < 2; round += 1) {
+      t.assert.equal((await call(app, token, '/seen')).body, token)
+    }
+    t.assert.deepEqual(new Set(seen).size, 1)
+  })
+})
+
+suite('headers of tokens', () => {
+  for (const [title, header] of [
+    ['many different ones', (index: number) => ({ index })],
+    ['long ones', (index: number) => ({ index, x5c: ['x'.repeat(2_000)] })],
+  ] as const) {
+    test(`${title} are read right`, async (t) => {
+      await using issuer = await TestIssuer.start()
+      const app = await createApp({ issuer: issuer.issuer, audience: 'api', cache: false })
+      t.after(() => app.close())
+      app.get(
+        '/header',
+        { onRequest: [app.authenticate] },
+        async ({ accessToken }) => accessToken!.header.index,
+      )
+      for (let index = 0; index < 250; index += 1) {
+        const token = await issuer.token({ header: header(index) })
+        for (let round = 0; round < 2; round += 1) {
+          t.assert.equal((await call(app, token, '/header')).body, String(index))
+        }
+      }
+    })
+  }
+})
+
+suite('the bounds of memory', () => {
+  const verifier = {}
+  const bytesOf = (claims: object): number => deepFreeze(claims)
+
+  test('what is counted for a token is at least what it takes', (t: TestContext) => {
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    for (const claims of [
+      { sub: 'x'.repeat(20), aud: ['a'.repeat(40), 'b'.repeat(40)], scope: 'read write admin '.repeat(10) },
+      { groups: Array.from({ length: 200 }, (_, index) => `group number ${index} of the directory`) },
+      { nested: Array.from({ length: 200 }, () => ({})) },
+      { numbers: Array.from({ length: 500 }, (_, index) => index + 0.5) },
+      { ...Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`claim${index}`, index])) },
+      { unicode: 'ж'.repeat(4_000) },
+    ]) {
+      const json = JSON.stringify(claims)
+      const cache = new TokenCache<{ verifier: object; claims: object }>({ max: 500, maxBytes: 1e9 })
+      const fill = (from: number): number => {
+        let counted = 0
+        for (let index = from; index < from + 200; index += 1) {
+          const copy = JSON.parse(json) as object
+          const bytes = bytesOf(copy)
+          counted += bytes + 512
+          cache.keep(digestOf(`${index}`), { verifier, claims: copy }, bytes)
+        }
+        return counted
+      }
+      fill(0)
+      gc()
+      const before = process.memoryUsage().heapUsed
+      const counted = fill(200)
+      gc()
+      const taken = process.memoryUsage().heapUsed - before
+      t.assert.ok(taken <= counted, `${json.slice(0, 40)}: ${taken} bytes taken, ${counted} counted`)
+      t.assert.ok(counted < taken * 10, `${json.slice(0, 40)}: ${taken} bytes taken, ${counted} counted`)
+    }
+  })
+})
+
+async function tokens(issuer: TestIssuer, count: number, claims: object = {}): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, index) =>
+      issuer.token({ claims: { sub: `user ${index}`, ...claims } }),
+    ),
+  )
+}

@@ -1,0 +1,11 @@
+import type { TestContext } from 'node:test'
+import type { EventChannel } from '../../lib/index.ts'
+
+/** What is published on a channel for as long as the test runs. */
+export function eventsOf<Event>(t: TestContext, channel: EventChannel<Event>): Event[] {
+  const events: Event[] = []
+  const listener = (event: Event): void => void events.push(event)
+  channel.subscribe(listener)
+  t.after(() => channel.unsubscribe(listener))
+  return events
+}

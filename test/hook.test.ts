@@ -1,0 +1,71 @@
+import { suite, test } from 'node:test'
+import { hook, type Outcome } from '../lib/hook.ts'
+
+const failure = new Error('refused')
+const steps: Record<string, [step: () => Outcome, result: unknown]> = {
+  'that is done at once': [() => undefined, undefined],
+  'that waits': [async () => {}, undefined],
+  'that throws': [
+    () => {
+      throw failure
+    },
+    failure,
+  ],
+  'that rejects': [async () => Promise.reject(failure), failure],
+}
+
+for (const [title, [step, result]] of Object.entries(steps)) {
+  suite(`a hook ${title}`, () => {
+    test('may be awaited', async (t) => {
+      const run = hook(step)
+      const outcome = Promise.resolve(run({}, {})).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      t.assert.equal(await outcome, result)
+    })
+
+    for (const [where, args] of [
+      ['', []],
+      [' behind a payload', [{ payload: true }]],
+    ] as const) {
+      test(`calls back once${where}, and returns nothing that could be waited for as well`, async (t) => {
+        const calls: unknown[][] = []
+        await new Promise<void>((resolve) => {
+          const done = (...results: unknown[]): void => {
+            calls.push(results)
+            resolve()
+          }
+          const [third, fourth] = [...args, done]
+          t.assert.equal(hook(step)({}, {}, third, fourth as () => void), undefined)
+        })
+        t.assert.deepEqual(
+          calls.map(([error]) => error),
+          [result],
+        )
+      })
+    }
+  })
+}
+
+test('a hook that is done at once calls back at once', (t) => {
+  let isDone = false
+  hook(() => undefined)({}, {}, () => {
+    isDone = true
+  })
+  t.assert.equal(isDone, true)
+})
+
+test('an error of what comes after the hook is not taken for one of the hook', (t) => {
+  const calls: unknown[] = []
+  const run = hook(() => undefined)
+  t.assert.throws(
+    () =>
+      void run({}, {}, (error?: unknown) => {
+        calls.push(error)
+        throw failure
+      }),
+    failure,
+  )
+  t.assert.deepEqual(calls, [undefined])
+})
