@@ -40,13 +40,16 @@ type Callback = (...args: unknown[]) => void
 const timers = new Map<Timer, { due: number; call: () => void }>()
 const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis
 
+/** Timers of libraries that keep something. Shorter ones are the transport's and run in real time: connections live on. */
+const shortest = 5_000
+
 const startTracked = (callback: Callback, delay = 0, ...args: unknown[]): Timer => {
   const call = (): void => {
     timers.delete(timer)
     callback(...args)
   }
   const timer = startTimer(call, delay)
-  timers.set(timer, { due: performance.now() + delay, call })
+  if (delay >= shortest) timers.set(timer, { due: performance.now() + delay, call })
   return timer
 }
 globalThis.setTimeout = Object.defineProperties(

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { format, resolveConfig } from 'prettier'
 import { createCertificate } from './certificate.ts'
 import * as scenarios from './keys/scenarios.ts'
@@ -18,14 +19,15 @@ const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(rows
 const results = new Map<string, Partial<Measured>>(names.map((name) => [name, {}]))
 
 const measures: { [Name in keyof Measured]: (trial: Trial) => Promise<Measured[Name]> } = {
-  cold: scenarios.coldStart,
-  strangers: scenarios.strangers,
-  down: (trial) => scenarios.firstRequest(trial, 'down'),
+  // The longest ones first.
+  removedKey: scenarios.removedKey,
+  outage: scenarios.outage,
   newKeys: (trial) => scenarios.newKeys(trial, false),
   earlyTokens: (trial) => scenarios.newKeys(trial, true),
-  removedKey: scenarios.removedKey,
   replacedKey: scenarios.replacedKey,
-  outage: scenarios.outage,
+  strangers: scenarios.strangers,
+  cold: scenarios.coldStart,
+  down: (trial) => scenarios.firstRequest(trial, 'down'),
   hangs: (trial) => scenarios.firstRequest(trial, 'hangs'),
 }
 
@@ -35,15 +37,16 @@ async function measure(name: string, what: keyof Measured): Promise<void> {
   console.error(`${Math.round(performance.now() / 1000)} s`, name, what, JSON.stringify(result))
 }
 
-// Waiting in vain costs nothing, so it is done first and beside all others, once every child has been started.
 const queue = (Object.keys(measures) as (keyof Measured)[])
   .filter((what) => what !== 'hangs')
   .flatMap((what) => names.map((name) => [name, what] as const))
 const work = async (): Promise<void> => {
   for (let task = queue.shift(); task; task = queue.shift()) await measure(...task)
 }
-await Promise.all(names.map((name) => measure(name, 'hangs')))
-await Promise.all(Array.from({ length: lanes }, work))
+// Waiting in vain takes long and costs nothing: only its start is kept free from the others.
+const hanging = names.map((name) => measure(name, 'hangs'))
+await setTimeout(10_000)
+await Promise.all([...hanging, ...Array.from({ length: lanes }, work)])
 
 const table = render(results as ReadonlyMap<string, Measured>)
 if (process.argv.length > 2) {

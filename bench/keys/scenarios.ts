@@ -101,13 +101,13 @@ export interface Flood {
 }
 
 /** How long a new key is waited for. */
-export const patience = 15 * minute
+export const patience = 5 * minute
 
-/** Seconds between one key's first success and the next key: just after a look-up for most, in the midst of the time between for others. */
-const gaps = [60, 61, 62, 75, 97]
+/** Seconds between one key's first success and the next key: just after a look-up of most, or somewhere between two. */
+const gaps = [60, 61, 75]
 
 /**
- * Ten unknown kids in every second. In their midst five keys are published one after another, and each one's token
+ * Ten unknown kids in every second. In their midst three keys are published one after another, and each one's token
  * is tried once a second.
  *
  * @param isEarly - Whether a token of each key has come a second before the key was published.

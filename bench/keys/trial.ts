@@ -10,7 +10,7 @@ export const hour = 60 * minute
 export const day = 24 * hour
 
 /** Keys take a while to make, and may be the same for every contestant. */
-const pool = Array.from({ length: 7 }, createKey)
+const pool = Array.from({ length: 5 }, createKey)
 
 /** One contestant in a fresh process, whose clocks can be moved, and an issuer of its own. */
 export class Trial {
