@@ -24,6 +24,7 @@ const measures: { [Name in keyof Measured]: (trial: Trial) => Promise<Measured[N
   outage: scenarios.outage,
   newKeys: (trial) => scenarios.newKeys(trial, false),
   earlyTokens: (trial) => scenarios.newKeys(trial, true),
+  afterStranger: scenarios.afterStranger,
   replacedKey: scenarios.replacedKey,
   strangers: scenarios.strangers,
   cold: scenarios.coldStart,

@@ -103,6 +103,20 @@ export interface Flood {
 /** How long a new key is waited for. */
 export const patience = 5 * minute
 
+/** A new key is published right after somebody has named one that nobody has, in quiet times. Tells how long it is refused. */
+export async function afterStranger(trial: Trial): Promise<number | undefined> {
+  const { issuer, newKeys } = trial
+  const [newKey] = newKeys
+  await trial.warmUp()
+  await trial.call(issuer.bogusToken(), hour)
+  issuer.keys = [...issuer.keys, newKey!]
+  const token = issuer.token(newKey!)
+  for (let waited = 0; waited < patience; waited += second) {
+    if (await trial.isAccepted(token, second)) return waited
+  }
+  return undefined
+}
+
 /** Seconds between one key's first success and the next key: just after a look-up of most, or somewhere between two. */
 const gaps = [60, 61, 75]
 
