@@ -1,0 +1,16 @@
+import type { Contestant } from '../contestant.ts'
+
+/** By name; only the one that is asked for is loaded. */
+export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = {
+  bare: async () => (await import('./bare.ts')).bare,
+  'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
+  'get-jwks': async () => (await import('./get-jwks.ts')).plain,
+  'get-jwks, cached': async () => (await import('./get-jwks.ts')).cached,
+  'fastify-jwt-jwks': async () => (await import('./fastify-jwt-jwks.ts')).plain,
+  'fastify-jwt-jwks, cached': async () => (await import('./fastify-jwt-jwks.ts')).cached,
+  jose: async () => (await import('./jose.ts')).plain,
+  'jwks-rsa': async () => (await import('./jwks-rsa.ts')).plain,
+  'jwks-rsa, no limit': async () => (await import('./jwks-rsa.ts')).unlimited,
+  'express-oauth2-jwt-bearer': async () => (await import('./express-oauth2-jwt-bearer.ts')).plain,
+  'aws-jwt-verify': async () => (await import('./aws-jwt-verify.ts')).plain,
+}

@@ -1,0 +1,124 @@
+import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Certificate } from './certificate.ts'
+import type { IssuerData } from './contestant.ts'
+
+export interface Key {
+  readonly kid: string
+  readonly privateKey: string
+  /** The public key as it is published. */
+  readonly jwk: object
+}
+
+const years = 365 * 24 * 60 * 60
+const jwksPath = '/.well-known/jwks.json'
+const metadataPath = '/.well-known/openid-configuration'
+
+export function createKey(): Key {
+  const kid = randomUUID()
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  })
+  const jwk = createPublicKey(publicKey).export({ format: 'jwk' })
+  return { kid, privateKey, jwk: { ...jwk, kid, alg: 'RS256', use: 'sig' } }
+}
+
+/** An issuer on loopback, over https since some accept no other, whose behaviour can be changed at any time. */
+export class Issuer {
+  /** What the JWK Set holds. */
+  keys: Key[] = []
+  /** How often the JWK Set was asked for. */
+  fetches = 0
+  /** Requests that have no answer yet. */
+  pending = 0
+  /** Whether the JWK Set's address accepts requests and never answers. */
+  hangs = false
+  /** Milliseconds that it takes to answer. */
+  latency = 0
+  readonly certificate: Certificate
+  readonly #server: Server
+  #port = 0
+
+  private constructor(certificate: Certificate) {
+    this.certificate = certificate
+    const { key, cert } = certificate
+    this.#server = createServer({ key, cert }, (request, response) => this.#answer(request, response))
+  }
+
+  static async start(certificate: Certificate): Promise<Issuer> {
+    const issuer = new Issuer(certificate)
+    await issuer.goUp()
+    return issuer
+  }
+
+  get data(): IssuerData {
+    const issuer = `https://127.0.0.1:${this.#port}/`
+    return { issuer, jwksUri: new URL(jwksPath, issuer).href, audience: 'https://api.example.com' }
+  }
+
+  async goUp(): Promise<void> {
+    this.#server.listen(this.#port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.#port = (this.#server.address() as AddressInfo).port
+  }
+
+  /** From now on connections are refused. */
+  async goDown(): Promise<void> {
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await once(this.#server, 'close')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#server.listening) await this.goDown()
+  }
+
+  /** A token that stays valid for years, so that keys alone decide. */
+  token({ kid, privateKey }: Key): string {
+    const content = this.#unsigned(kid)
+    return `${content}.${sign('sha256', Buffer.from(content), privateKey).toString('base64url')}`
+  }
+
+  /** A token that names a key which nobody has, different each time. */
+  bogusToken(): string {
+    return `${this.#unsigned(randomUUID())}.${randomBytes(256).toString('base64url')}`
+  }
+
+  #unsigned(kid: string): string {
+    const { issuer, audience } = this.data
+    const iat = Math.floor(Date.now() / 1000)
+    const claims = {
+      iss: issuer,
+      aud: audience,
+      sub: 'someone',
+      jti: randomUUID(),
+      iat,
+      exp: iat + 10 * years,
+    }
+    return [{ alg: 'RS256', typ: 'JWT', kid }, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.')
+  }
+
+  #answer({ url }: IncomingMessage, response: ServerResponse): void {
+    if (url === jwksPath) this.fetches += 1
+    if (url === jwksPath && this.hangs) return
+    this.pending += 1
+    response.once('close', () => (this.pending -= 1))
+    const { issuer, jwksUri } = this.data
+    const documents: Record<string, object> = {
+      [jwksPath]: { keys: this.keys.map(({ jwk }) => jwk) },
+      [metadataPath]: { issuer, jwks_uri: jwksUri, id_token_signing_alg_values_supported: ['RS256'] },
+    }
+    const document = documents[url!]
+    setTimeout(() => {
+      response.writeHead(document ? 200 : 404, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(document ?? { error: 'not_found' }))
+    }, this.latency)
+  }
+}
