@@ -50,7 +50,7 @@ for (const [title, [step, result]] of Object.entries(steps)) {
 
 test('a hook that is done at once calls back at once', (t) => {
   let isDone = false
-  hook(() => undefined)({}, {}, () => {
+  void hook(() => undefined)({}, {}, () => {
     isDone = true
   })
   t.assert.equal(isDone, true)
