@@ -149,15 +149,17 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
     const authorization = readAuthorization(rule)
     const { check } = rule
+    const decide = (reply: FastifyReply, raw: string, isPermitted: boolean): undefined => {
+      if (isPermitted === true) return
+      throw refused(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), raw)
+    }
     const demand = (request: FastifyRequest, reply: FastifyReply): Outcome => {
       const { claims, raw } = verdicts(request)[verified]!
       const isPermitted =
         permits(authorization, claims) && (!check || check(claims as JwksAuthClaims, request))
-      const decide = (verdict: boolean): undefined => {
-        if (verdict === true) return
-        throw refused(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), raw)
-      }
-      return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(decide) : decide(isPermitted)
+      return isThenable(isPermitted)
+        ? Promise.resolve(isPermitted).then((verdict) => decide(reply, raw, verdict))
+        : decide(reply, raw, isPermitted)
     }
     return hook((request: FastifyRequest, reply: FastifyReply) => {
       const outcome = authenticate(request, reply, false)

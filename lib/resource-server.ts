@@ -113,14 +113,10 @@ export class ResourceServer {
       this.#reader.remember(raw, header)
       this.#cache?.keep(digest, { header, claims, verifier }, deepFreeze(claims))
     }
-    if (diagnostics.tokenAccepted.hasSubscribers) {
+    if (startedAt > 0) {
       const duration = performance.now() - startedAt
-      diagnostics.tokenAccepted.publish({
-        issuer: claims.iss,
-        kid: kidForDisplay(header.kid),
-        cached,
-        duration,
-      })
+      const kid = kidForDisplay(header.kid)
+      diagnostics.tokenAccepted.publish({ issuer: claims.iss, kid, cached, duration })
     }
     return Object.freeze({ claims, header, raw })
   }
