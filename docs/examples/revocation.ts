@@ -6,6 +6,7 @@ export async function build(issuer: IssuerOptions, path: string): Promise<Fastif
   const app = Fastify()
   // #region app
   await app.register(redis, { path, maxRetriesPerRequest: 1 })
+  app.redis.on('error', (error) => app.log.error(error))
   const entry = ({ iss, jti }: AccessTokenClaims): string => `revoked ${iss} ${jti}`
   await app.register(jwksAuth, {
     ...issuer,
