@@ -12,7 +12,7 @@ export async function build(issuer: string, audience: string): Promise<FastifyIn
         securitySchemes: {
           oidc: {
             type: 'openIdConnect',
-            openIdConnectUrl: `${issuer}/.well-known/openid-configuration`,
+            openIdConnectUrl: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`,
           },
           token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         },
