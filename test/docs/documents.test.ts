@@ -1,20 +1,33 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { suite, test } from 'node:test'
 import { docs, documents } from './documents.ts'
 import { codeBlocks, filled } from './snippets.ts'
 
 for (const path of documents) {
-  suite(`the code in ${basename(path)}`, () => {
+  suite(basename(path), () => {
     const document = readFileSync(path, 'utf8')
 
-    test('is what stands in the files that it names', (t) => {
+    test('its code is what stands in the files that it names', (t) => {
       t.assert.equal(document, filled(document, dirname(path)))
     })
 
-    test('names a file in every block', (t) => {
+    test('its code names a file in every block', (t) => {
       const nameless = codeBlocks(document).filter(({ source }) => source === undefined)
       t.assert.deepEqual(nameless, [])
+    })
+
+    test('its links lead somewhere', (t) => {
+      const links = Array.from(document.matchAll(/\]\((?!https:)([^)#\s]*)#?([^)\s]*)\)/g))
+      t.assert.notEqual(links.length, 0)
+      const broken = links.filter(([, file, heading]) => {
+        const target = file === '' ? path : resolve(dirname(path), file!)
+        return !existsSync(target) || !(heading === '' || anchors(target).includes(heading!))
+      })
+      t.assert.deepEqual(
+        broken.map(([link]) => link),
+        [],
+      )
     })
   })
 }
@@ -40,6 +53,16 @@ test('every example is in a document, and a test runs it', (t) => {
     t.assert.equal(isRun, true, `${example} is run by no test`)
   }
 })
+
+/** The headings of a document, as GitHub names them in links. */
+function anchors(path: string): string[] {
+  return Array.from(readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm), ([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
 
 /** By another example. */
 function isImported(example: string): boolean {
