@@ -1,15 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
+import { compileProgram } from './program.ts'
 
-/**
- * JwksAuthTypes can be augmented only once in a program, and then for all of it: so each of these is a program of
- * its own, which sees the declarations as they are published.
- */
-
-const root = resolve(import.meta.dirname, '../..')
 const imports = `
   import { expectTypeOf } from 'expect-type'
   import type { FastifyRequest } from 'fastify'
@@ -60,35 +51,8 @@ const programs: [title: string, source: string][] = [
   ],
 ]
 
-function compile(...args: string[]): string {
-  const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  return spawnSync(process.execPath, [tsc, ...args], { encoding: 'utf8' }).stdout
-}
-
-suite('the types of an application', async () => {
+suite('the types of an application', () => {
   for (const [title, source] of programs) {
-    test(title, async (t) => {
-      const directory = await mkdtemp(join(tmpdir(), 'types-'))
-      t.after(() => rm(directory, { recursive: true }))
-      const file = (name: string): string => join(directory, name)
-      const build = [
-        '-p',
-        join(root, 'tsconfig.build.json'),
-        '--emitDeclarationOnly',
-        '--outDir',
-        file('dist'),
-      ]
-      t.assert.equal(compile(...build), '')
-      await symlink(join(root, 'node_modules'), file('node_modules'), 'dir')
-      await writeFile(file('package.json'), '{ "type": "module" }')
-      await writeFile(file('program.ts'), imports + source)
-      const tsconfig = {
-        extends: join(root, 'tsconfig.json'),
-        compilerOptions: { paths: { 'fastify-jwks-auth': [file('dist/index.d.ts')] }, noUnusedLocals: false },
-        include: ['program.ts'],
-      }
-      await writeFile(file('tsconfig.json'), JSON.stringify(tsconfig))
-      t.assert.equal(compile('-p', directory), '')
-    })
+    test(title, (t: TestContext) => t.assert.equal(compileProgram(imports + source), ''))
   }
 })

@@ -1,0 +1,19 @@
+import cors from '@fastify/cors'
+import Fastify, { type FastifyInstance } from 'fastify'
+import jwksAuth, { type IssuerOptions } from 'fastify-jwks-auth'
+
+export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
+  const app = Fastify()
+  // #region app
+  await app.register(cors, {
+    origin: 'https://shop.example.com',
+    methods: ['GET', 'PUT'],
+    allowedHeaders: ['Authorization', 'Content-Type'],
+    exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
+  })
+  await app.register(jwksAuth, issuer)
+  app.addHook('onRequest', app.authenticate)
+  app.put('/me', async (request) => request.user.sub)
+  // #endregion
+  return app
+}

@@ -1,0 +1,26 @@
+import fastifyAuth from '@fastify/auth'
+import basicAuth from '@fastify/basic-auth'
+import Fastify, { type FastifyInstance } from 'fastify'
+import jwksAuth, { type IssuerOptions } from 'fastify-jwks-auth'
+
+export async function build(
+  issuer: IssuerOptions,
+  isPartner: (name: string, password: string) => Promise<boolean>,
+): Promise<FastifyInstance> {
+  const app = Fastify()
+  // #region app
+  await app.register(fastifyAuth)
+  await app.register(basicAuth, {
+    authenticate: { realm: 'partners' },
+    validate: async (name, password) =>
+      (await isPartner(name, password)) ? undefined : new Error('unknown partner'),
+  })
+  await app.register(jwksAuth, issuer)
+  const either = app.auth([app.basicAuth, app.authenticate])
+  app.addHook('onRequest', either)
+  // One of them let the request in: the challenge of the other one, which was asked first, is void.
+  app.addHook('onRequest', async (_request, reply) => void reply.removeHeader('www-authenticate'))
+  app.get('/report', async (request) => request.accessToken?.claims.sub ?? 'a partner')
+  // #endregion
+  return app
+}

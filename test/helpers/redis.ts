@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findProgram } from './program.ts'
+
+const server = findProgram('redis-server')
+
+/** Why tests with Redis are left out, if they are. */
+export const { skip } = server
+
+export interface Redis {
+  /** Its Unix socket. */
+  path: string
+  stop(): Promise<void>
+}
+
+/** A Redis of a test's own: without a port, and nothing stays of it. */
+export async function startRedis(): Promise<Redis> {
+  const directory = mkdtempSync(join(tmpdir(), 'redis-'))
+  const path = join(directory, 'socket')
+  const options = [
+    '--port',
+    '0',
+    '--unixsocket',
+    path,
+    '--dir',
+    directory,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+  ]
+  const child = spawn(server.path, options, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'close')
+  let log = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
+  while (!log.includes('eady to accept connections')) {
+    const isRunning = await Promise.race([
+      once(child.stdout, 'data').then(() => true),
+      ended.then(() => false),
+    ])
+    if (!isRunning) throw new Error(`redis-server ended before it was ready: ${log}`)
+  }
+  return {
+    path,
+    async stop() {
+      child.kill()
+      await ended
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
