@@ -70,7 +70,7 @@ export function logoutPage(ctx: KoaContextWithOIDC, form: string): void {
     ctx,
     'Log out',
     `
-  <p>You are signed in here as <strong>${escape(ctx.oidc.session?.accountId ?? '')}</strong>.</p>
+  <p>You are signed in here as <strong>${escape(ctx.oidc.session?.accountId ?? '')}</strong>. Log out here as well?</p>
   ${form}
   <div class="actions">
     <button class="primary" form="op.logoutForm" name="logout" value="yes" autofocus>Log out</button>

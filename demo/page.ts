@@ -21,6 +21,7 @@ export interface Page {
   close(): Promise<void>
 }
 
+const css = 'text/css; charset=utf-8'
 const javascript = 'text/javascript; charset=utf-8'
 
 function file(name: string, type: string): [path: string, { url: URL; type: string }] {
@@ -30,9 +31,10 @@ function file(name: string, type: string): [path: string, { url: URL; type: stri
 /** Every file there is, by its path. */
 export const files: ReadonlyMap<string, { url: URL; type: string }> = new Map([
   ['/', file('index.html', 'text/html; charset=utf-8')[1]],
-  file('style.css', 'text/css; charset=utf-8'),
-  file('page.css', 'text/css; charset=utf-8'),
-  file('pass.css', 'text/css; charset=utf-8'),
+  file('style.css', css),
+  file('page.css', css),
+  file('pass.css', css),
+  file('answers.css', css),
   file('favicon.svg', 'image/svg+xml'),
   file('app.js', javascript),
   file('session.js', javascript),

@@ -28,6 +28,7 @@ find('#api', HTMLElement).textContent = settings.api
 find('#issuer', HTMLElement).textContent = settings.issuer
 find('#expired', HTMLElement).hidden = !settings.expiredToken
 find('#log-in', HTMLButtonElement).addEventListener('click', () => guard(() => logIn(settings)))
+find('#again', HTMLButtonElement).addEventListener('click', () => guard(() => logIn(settings)))
 find('#log-out', HTMLButtonElement).addEventListener('click', () => guard(leave))
 find('#call', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault()
@@ -63,9 +64,10 @@ function tick() {
   const { exp, iat } = (tokens && read(tokens.accessToken)) ?? {}
   if (typeof exp !== 'number') return
   const left = Math.max(0, Math.ceil(exp - Date.now() / 1000))
+  if (!left && life.value) say('The token has expired.')
   life.max = exp - Number(iat)
   life.value = left
-  find('#life-label', HTMLElement).textContent = left ? 'Expires in' : 'Expired: log in again for a new one'
+  find('#life-label', HTMLElement).textContent = left ? 'Expires in' : 'Expired'
   countdown.textContent = clock(left)
 }
 
@@ -93,8 +95,8 @@ async function call(path, kind) {
   const ms = Math.round(performance.now() - start)
   showExchange(answers, { path, sent: sent ?? '', status, good: response.ok, ms, body, challenge })
   find('#empty', HTMLElement).hidden = true
-  notice.hidden = true
-  find('#spoken', HTMLElement).textContent = `GET ${path} ${sent}: ${status}`
+  notice.textContent = ''
+  find('#spoken', HTMLElement).textContent = `GET ${path} ${sent}: ${status}, ${ms} ms`
 }
 
 async function leave() {
@@ -110,7 +112,6 @@ async function leave() {
  * @param {boolean} bad
  */
 function say(text, bad = false) {
-  notice.hidden = false
   notice.classList.toggle('bad', bad)
   notice.textContent = text
 }

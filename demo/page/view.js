@@ -1,20 +1,23 @@
 /** @typedef {{ path: string, sent: string, status: string, good: boolean, ms: number, challenge: string | undefined, body: string }} Exchange */
 
-/** What the registered claims mean (RFC 7519, RFC 9068). */
-/** @type {Record<string, string>} */
+/**
+ * What the registered claims mean (RFC 7519, RFC 9068), the most telling first.
+ * @type {Record<string, string>}
+ */
 const meanings = {
-  iss: 'who made it',
   sub: 'who it is about',
-  aud: 'which API it is for',
-  exp: 'good until',
-  iat: 'made at',
-  nbf: 'not before',
-  jti: 'its own number',
-  client_id: 'which client asked for it',
-  azp: 'which client asked for it',
   scope: 'what it permits',
   permissions: 'what it permits',
+  iss: 'who made it',
+  aud: 'which API it is for',
+  client_id: 'which client asked for it',
+  azp: 'which client asked for it',
+  iat: 'made at',
+  nbf: 'not before',
+  exp: 'good until',
+  jti: 'its own number',
 }
+const order = Object.keys(meanings)
 const times = ['exp', 'iat', 'nbf']
 
 /**
@@ -36,7 +39,7 @@ export function find(selector, type, parent = document) {
  */
 export function showClaims(list, claims) {
   list.replaceChildren(
-    ...Object.entries(claims).map(([name, value]) => {
+    ...Object.entries({ ...pick(claims), ...claims }).map(([name, value]) => {
       const row = clone('#claim')
       write(row, 'code', name)
       write(row, 'small', meanings[name] ?? '')
@@ -48,6 +51,11 @@ export function showClaims(list, claims) {
       return row
     }),
   )
+}
+
+/** @param {Record<string, unknown>} claims */
+function pick(claims) {
+  return Object.fromEntries(order.filter((name) => name in claims).map((name) => [name, claims[name]]))
 }
 
 /**
@@ -74,13 +82,14 @@ export function showExchange(list, { path, sent, status, good, ms, challenge, bo
   const badge = find('.badge', HTMLElement, item)
   badge.textContent = status
   badge.classList.toggle('good', good)
-  write(item, 'h3', `GET ${path}`)
+  write(item, '.request', `GET ${path}`)
   write(item, '.sent', sent)
   write(item, '.ms', `${ms} ms`)
   write(item, '.challenge', challenge ?? 'none')
   find('.challenge', HTMLElement, item).classList.toggle('none', !challenge)
-  write(item, 'pre', pretty(body))
+  write(item, '.body', pretty(body))
   list.prepend(item)
+  item.scrollIntoView({ block: 'nearest' })
   while (list.childElementCount > 8) list.lastElementChild?.remove()
 }
 
