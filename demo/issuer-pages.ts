@@ -25,7 +25,8 @@ export function signIn(provider: Provider, page: string): Middleware {
 }
 
 function policy(page: string): string {
-  return `default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' ${page}; base-uri 'none'; frame-ancestors 'none'`
+  // The provider adds the hash of a script of its own to script-src, where it has one.
+  return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self' ${page}; base-uri 'none'; frame-ancestors 'none'`
 }
 
 async function interact(provider: Provider, ctx: KoaContextWithOIDC): Promise<void> {

@@ -1,0 +1,99 @@
+import { after } from 'node:test'
+import type { TestContext } from 'node:test'
+import { chromium } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { start } from '../../demo/start.ts'
+import type { Running } from '../../demo/start.ts'
+import type { Config } from '../../demo/config.ts'
+import { installed } from '../helpers/installed.ts'
+
+const { path: executablePath, skip } = installed(
+  ['chromium', 'chromium-browser', 'google-chrome'],
+  'the page of the demo in a browser',
+)
+
+/** For every suite that opens a page. */
+export { skip }
+
+let launched: Promise<Browser> | undefined
+
+after(async () => {
+  await (await launched)?.close()
+})
+
+/**
+ * A page in a browser of nobody's: no cookies, nothing stored. The test fails where the console shows an error, other than
+ * the browser's own lines for requests that `expected` tells of; a refusal by the API is such a line.
+ */
+export async function open(
+  t: TestContext,
+  options: BrowserContextOptions = {},
+  expected = /^Failed to load resource: .* 401/,
+): Promise<Page> {
+  launched ??= chromium.launch({ executablePath })
+  const context = await (await launched).newContext(options)
+  context.setDefaultTimeout(10_000)
+  const page = await context.newPage()
+  const errors: string[] = []
+  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('console', (message) => {
+    const bad = ['error', 'warning'].includes(message.type())
+    if (bad && !expected.test(message.text())) errors.push(message.text())
+  })
+  t.after(async () => {
+    await context.close()
+    t.assert.deepEqual(errors, [])
+  })
+  return page
+}
+
+export interface Seen {
+  method: string | undefined
+  url: string | undefined
+  origin: string | undefined
+  authorization: string | undefined
+  asked: string | undefined
+}
+
+export interface TestDemo extends Running {
+  page: string
+  /** Every request that reached the API. */
+  seen: Seen[]
+}
+
+export async function startDemo(t: TestContext, config: Partial<Config> = {}): Promise<TestDemo> {
+  const nothing = { origins: undefined, own: undefined, spaClientId: undefined }
+  const demo = await start({ port: 0, pagePort: 0, ...nothing, ...config })
+  t.after(() => demo.close())
+  const seen: Seen[] = []
+  demo.app.server.on('request', ({ method, url, headers }) => {
+    const { origin, authorization, 'access-control-request-headers': asked } = headers
+    seen.push({ method, url, origin, authorization, asked: asked?.toString() })
+  })
+  return { ...demo, page: demo.page!, seen }
+}
+
+/** Logs in as `name`, from wherever the page is. */
+export async function logIn(page: Page, { page: address }: TestDemo, name = 'ada'): Promise<void> {
+  await page.goto(address)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByLabel('Your name').fill(name)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByText(`Logged in as ${name}.`).waitFor()
+}
+
+/** Calls the API with the buttons, and reads the answer that appears. */
+export async function call(page: Page, token: string, path: string) {
+  await page.getByRole('radio', { name: token }).check()
+  const answers = page.getByRole('listitem')
+  const before = await answers.count()
+  await page.getByRole('button', { name: `GET ${path}`, exact: true }).click()
+  await answers.nth(before).waitFor()
+  const newest = answers.first()
+  return {
+    request: await newest.getByRole('heading').innerText(),
+    status: await newest.locator('.badge').innerText(),
+    challenge: await newest.locator('.challenge').innerText(),
+    body: await newest.locator('.body').innerText(),
+  }
+}
