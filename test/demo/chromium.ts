@@ -5,6 +5,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { start } from '../../demo/start.ts'
 import type { Running } from '../../demo/start.ts'
 import type { Config } from '../../demo/config.ts'
+import type { EmbeddedIssuer } from '../../demo/issuer.ts'
 import { installed } from '../helpers/installed.ts'
 
 const { path: executablePath, skip } = installed(
@@ -23,7 +24,8 @@ after(async () => {
 
 /**
  * A page in a browser of nobody's: no cookies, nothing stored. The test fails where the console shows an error, other than
- * the browser's own lines for requests that `expected` tells of; a refusal by the API is such a line.
+ * the browser's own lines for requests that `expected` tells of; a refusal by the API is such a line. Opened before the
+ * demo is started, it is closed before the demo ends, whose absence it would show.
  */
 export async function open(
   t: TestContext,
@@ -73,6 +75,11 @@ export async function startDemo(t: TestContext, config: Partial<Config> = {}): P
   return { ...demo, page: demo.page!, seen }
 }
 
+export function embedded({ issuer }: TestDemo): EmbeddedIssuer {
+  if ('tokenEndpoint' in issuer) return issuer
+  throw new Error("it is an issuer of the user's own")
+}
+
 /** Logs in as `name`, from wherever the page is. */
 export async function logIn(page: Page, { page: address }: TestDemo, name = 'ada'): Promise<void> {
   await page.goto(address)
@@ -85,11 +92,11 @@ export async function logIn(page: Page, { page: address }: TestDemo, name = 'ada
 /** Calls the API with the buttons, and reads the answer that appears. */
 export async function call(page: Page, token: string, path: string) {
   await page.getByRole('radio', { name: token }).check()
-  const answers = page.getByRole('listitem')
-  const before = await answers.count()
+  const newest = page.getByRole('listitem').first()
+  // Marked, since the list is as long as before where it is full.
+  await page.evaluate("document.querySelector('#answers').firstElementChild?.setAttribute('data-old', '')")
   await page.getByRole('button', { name: `GET ${path}`, exact: true }).click()
-  await answers.nth(before).waitFor()
-  const newest = answers.first()
+  await page.locator('#answers > :first-child:not([data-old])').waitFor()
   return {
     request: await newest.getByRole('heading').innerText(),
     status: await newest.locator('.badge').innerText(),
