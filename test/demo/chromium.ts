@@ -6,15 +6,12 @@ import { start } from '../../demo/start.ts'
 import type { Running } from '../../demo/start.ts'
 import type { Config } from '../../demo/config.ts'
 import type { EmbeddedIssuer } from '../../demo/issuer.ts'
-import { installed } from '../helpers/installed.ts'
+import { findProgram } from '../helpers/program.ts'
 
-const { path: executablePath, skip } = installed(
-  ['chromium', 'chromium-browser', 'google-chrome'],
-  'the page of the demo in a browser',
-)
+const browser = findProgram('chromium', 'chromium-browser', 'google-chrome')
 
-/** For every suite that opens a page. */
-export { skip }
+/** Why tests in a browser are left out, if they are. */
+export const { skip } = browser
 
 let launched: Promise<Browser> | undefined
 
@@ -32,7 +29,7 @@ export async function open(
   options: BrowserContextOptions = {},
   expected = /^Failed to load resource: .* 401/,
 ): Promise<Page> {
-  launched ??= chromium.launch({ executablePath })
+  launched ??= chromium.launch({ executablePath: browser.path })
   const context = await (await launched).newContext(options)
   context.setDefaultTimeout(10_000)
   const page = await context.newPage()
