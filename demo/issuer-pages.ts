@@ -85,7 +85,9 @@ export function loggedOutPage(ctx: KoaContextWithOIDC): void {
 }
 
 export function errorPage(ctx: KoaContextWithOIDC, { error, error_description: why }: ErrorOut): void {
-  show(ctx, 'That did not work', `<p><code>${escape(error)}</code></p><p>${escape(why ?? '')}</p>`)
+  const said = `<p><code>${escape(error)}</code></p><p>${escape(why ?? '')}</p>`
+  // The provider has decided on the status.
+  show(ctx, 'That did not work', said, ctx.status)
 }
 
 interface ErrorOut {

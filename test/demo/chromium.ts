@@ -31,7 +31,7 @@ export async function open(
 ): Promise<Page> {
   launched ??= chromium.launch({ executablePath: browser.path })
   const context = await (await launched).newContext(options)
-  context.setDefaultTimeout(10_000)
+  context.setDefaultTimeout(30_000)
   const page = await context.newPage()
   const errors: string[] = []
   page.on('pageerror', (error) => errors.push(error.message))

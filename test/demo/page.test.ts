@@ -100,6 +100,26 @@ suite('the page', { concurrency: 2 }, () => {
 
 const embedded = { port: 0, pagePort: 0, origins: undefined, own: undefined, spaClientId: undefined }
 
+test("the issuer's errors keep their status, and its pages run no script", async (t) => {
+  const demo = await start(embedded)
+  t.after(() => demo.close())
+  if (!('tokenEndpoint' in demo.issuer)) throw new Error('it is the embedded issuer')
+  const { issuer } = demo.issuer.options
+  for (const [path, status] of [
+    ['/auth?client_id=nobody', 400],
+    ['/interaction/unknown', 400],
+    ['/nowhere', 404],
+  ] as const) {
+    const response = await fetch(issuer + path, { headers: { accept: 'text/html' } })
+    t.assert.equal(response.status, status, path)
+    t.assert.match(
+      response.headers.get('content-security-policy') ?? '',
+      /^default-src 'none'; script-src 'self'/,
+    )
+    t.assert.equal((await response.text()).includes('<script'), false)
+  }
+})
+
 test('the expired token is what the issuer would have made, but for its time', async (t) => {
   const demo = await start(embedded)
   t.after(() => demo.close())
