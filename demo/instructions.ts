@@ -36,7 +36,7 @@ function aboutPage(page: string | undefined, issuer: EmbeddedIssuer | OwnIssuer)
 function aboutEmbedded({ options }: EmbeddedIssuer): string {
   return `Tokens come from an OpenID provider in this process, ${options.issuer}
 and are made for the audience ${options.audience}
-It is for trying only: its keys and its client live only as long as this process.
+It is for trying only: its keys, clients and sessions live only as long as this process.
 .env.example shows how to use an issuer of your own.
 
 Paste these lines into another shell:`

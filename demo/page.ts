@@ -47,16 +47,24 @@ export const files: ReadonlyMap<string, { url: URL; type: string }> = new Map([
 export async function openPage(port: number): Promise<Page> {
   const server = createServer().listen(port, '127.0.0.1')
   await once(server, 'listening')
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin,
     serve(settings) {
       server.on('request', async (request, response) => {
-        const [path = ''] = (request.url ?? '').split('?')
+        const { url = '', headers } = request
+        if (`http://${headers.host}` !== origin) {
+          // Under another name, such as localhost, it would be another origin, which neither issuer nor API knows.
+          response.writeHead(302, { location: origin }).end()
+          return
+        }
+        const [path = ''] = url.split('?')
         const known = files.get(path)
         const json = path === '/settings.json' && JSON.stringify(settings)
-        response.statusCode = known || json ? 200 : 404
-        for (const [name, value] of Object.entries(headers(settings))) response.setHeader(name, value)
-        response.setHeader('Content-Type', json ? 'application/json' : (known?.type ?? 'text/plain'))
+        response.writeHead(known || json ? 200 : 404, {
+          ...policies(settings),
+          'Content-Type': json ? 'application/json' : (known?.type ?? 'text/plain'),
+        })
         response.end(json || (known ? await readFile(known.url) : 'There is no such file'))
       })
     },
@@ -69,7 +77,7 @@ export async function openPage(port: number): Promise<Page> {
   }
 }
 
-function headers({ api, issuer }: PageSettings): Record<string, string> {
+function policies({ api, issuer }: PageSettings): Record<string, string> {
   const policy = [
     "default-src 'none'",
     "script-src 'self'",

@@ -57,6 +57,14 @@ suite('the page', { concurrency: 2 }, () => {
     }
   })
 
+  test('under the name localhost it leads to its own origin', async (t) => {
+    const demo = await start(embedded)
+    t.after(() => demo.close())
+    const url = demo.page!.replace('127.0.0.1', 'localhost')
+    const { status, headers } = await fetch(url, { redirect: 'manual' })
+    t.assert.deepEqual([status, headers.get('location')], [302, demo.page])
+  })
+
   test('a port that nobody asked for need not be free', async (t) => {
     await takePort(t, 8001).catch(() => {})
     const { page, demo } = await run(t, { PAGE_PORT: '' })
