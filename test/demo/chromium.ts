@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import type { TestContext } from 'node:test'
 import { chromium } from 'playwright-core'
@@ -15,12 +16,16 @@ export const { skip } = browser
 
 let launched: Promise<Browser> | undefined
 
+/** What consoles showed, of any test: a hook of its own that fails would keep the test's other hooks from running. */
+const errors: string[] = []
+
 after(async () => {
   await (await launched)?.close()
+  assert.deepEqual(errors, [])
 })
 
 /**
- * A page in a browser of nobody's: no cookies, nothing stored. The test fails where the console shows an error, other than
+ * A page in a browser of nobody's: no cookies, nothing stored. Its file fails where the console shows an error, other than
  * the browser's own lines for requests that `expected` tells of; a refusal by the API is such a line. Opened before the
  * demo is started, it is closed before the demo ends, whose absence it would show.
  */
@@ -33,16 +38,12 @@ export async function open(
   const context = await (await launched).newContext(options)
   context.setDefaultTimeout(30_000)
   const page = await context.newPage()
-  const errors: string[] = []
-  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('pageerror', (error) => errors.push(`${t.name}: ${error.message}`))
   page.on('console', (message) => {
     const bad = ['error', 'warning'].includes(message.type())
-    if (bad && !expected.test(message.text())) errors.push(message.text())
+    if (bad && !expected.test(message.text())) errors.push(`${t.name}: ${message.text()}`)
   })
-  t.after(async () => {
-    await context.close()
-    t.assert.deepEqual(errors, [])
-  })
+  t.after(() => context.close())
   return page
 }
 
