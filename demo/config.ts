@@ -6,8 +6,14 @@ export type OwnIssuer = { audience: string } & ({ issuer: string } | { domain: s
 
 export interface Config {
   port: number
+  /** Undefined where none is given: 8001 is meant, where it is free. */
+  pagePort: number | undefined
+  /** Undefined where none are given: every origin may call the API. */
+  origins: string[] | undefined
   /** Undefined where nothing is configured: the embedded issuer is meant. */
   own: OwnIssuer | undefined
+  /** The page's client at a tenant of the user's own. */
+  spaClientId: string | undefined
 }
 
 /** Something the user can put right; the message is one line and says all there is to say. */
@@ -20,15 +26,19 @@ const names = [
   'AUTH0_AUDIENCE',
   'AUTH0_CLIENT_ID',
   'AUTH0_CLIENT_SECRET',
+  'AUTH0_SPA_CLIENT_ID',
 ] as const
 
 type Name = (typeof names)[number]
 type Variables = Partial<Record<Name, string>>
 
+const port = { anyOf: [{ type: 'integer', minimum: 0, maximum: 65_535 }, { const: '' }] }
 const schema = {
   type: 'object',
   properties: {
-    PORT: { anyOf: [{ type: 'integer', minimum: 0, maximum: 65_535 }, { const: '' }] },
+    PORT: port,
+    PAGE_PORT: port,
+    CORS_ORIGIN: { type: 'string' },
     ...Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
   },
 }
@@ -42,8 +52,31 @@ export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config
   } catch (error) {
     throw new ConfigError(explain(error), { cause: error })
   }
-  const { PORT, ...variables } = filled(reader.getEnvs<Variables & { PORT?: number }>())
-  return { port: PORT ?? 8000, own: ownIssuer(variables) }
+  const { PORT, PAGE_PORT, CORS_ORIGIN, ...variables } = filled(reader.getEnvs<Variables & Settings>())
+  return {
+    port: PORT ?? 8000,
+    pagePort: PAGE_PORT,
+    origins: CORS_ORIGIN === undefined ? undefined : originsOf(CORS_ORIGIN),
+    own: ownIssuer(variables),
+    spaClientId: variables.AUTH0_SPA_CLIENT_ID,
+  }
+}
+
+interface Settings {
+  PORT?: number
+  PAGE_PORT?: number
+  CORS_ORIGIN?: string
+}
+
+/** `*` is every origin, as without the variable. */
+function originsOf(list: string): string[] | undefined {
+  if (list.trim() === '*') return undefined
+  return list.split(',').map((entry) => {
+    const origin = entry.trim()
+    // A browser sends exactly this form, and one that differs by a slash would never match.
+    if (URL.canParse(origin) && new URL(origin).origin === origin) return origin
+    throw new ConfigError('CORS_ORIGIN must be origins like https://app.example.com, with commas between.')
+  })
 }
 
 function ownIssuer(variables: Variables): OwnIssuer | undefined {
@@ -64,7 +97,10 @@ function ownIssuer(variables: Variables): OwnIssuer | undefined {
     const [audience, secret, domain] = demand(variables, ...needs)
     return { domain, audience, secret: decode(secret) }
   }
-  const [domain, audience] = demand(variables, ['AUTH0_DOMAIN', 'ISSUER'], ['API_ID', 'AUTH0_AUDIENCE'])
+  const { AUTH0_SPA_CLIENT_ID: spa, ...tenant } = variables
+  if (spa && !tenant.AUTH0_DOMAIN)
+    throw new ConfigError('AUTH0_SPA_CLIENT_ID is set, but AUTH0_DOMAIN is missing.')
+  const [domain, audience] = demand(tenant, ['AUTH0_DOMAIN', 'ISSUER'], ['API_ID', 'AUTH0_AUDIENCE'])
   return { domain, audience }
 }
 
@@ -103,6 +139,9 @@ function filled<T extends object>(variables: T): T {
 
 function explain(error: unknown): string {
   // The schema lets every text pass, so that a number out of range is all it can find.
-  if (error instanceof Error && 'errors' in error) return 'PORT must be a whole number from 0 to 65535.'
+  if (error instanceof Error && 'errors' in error) {
+    const name = error.message.includes('PAGE_PORT') ? 'PAGE_PORT' : 'PORT'
+    return `${name} must be a whole number from 0 to 65535.`
+  }
   return `.env can't be read: ${error instanceof Error ? error.message : String(error)}`
 }

@@ -7,8 +7,12 @@ import type { JwksAuthOptions } from '../lib/index.ts'
 type Fault = Error & { statusCode?: number; code?: string }
 type Logger = NonNullable<FastifyServerOptions['logger']>
 
-/** The API of the demo, ready to listen. */
-export async function build(auth: JwksAuthOptions, logger: Logger = false): Promise<FastifyInstance> {
+/** The API of the demo, ready to listen. Pages of `origins` may call it. */
+export async function build(
+  auth: JwksAuthOptions,
+  logger: Logger = false,
+  origins: string | string[] = '*',
+): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
     frameworkErrors: answer,
@@ -22,6 +26,7 @@ export async function build(auth: JwksAuthOptions, logger: Logger = false): Prom
 
   // Before the plugin, so that a preflight is answered before anything asks for a token.
   await app.register(cors, {
+    origin: origins,
     allowedHeaders: ['Content-Type', 'Authorization'],
     exposedHeaders: ['WWW-Authenticate'],
   })

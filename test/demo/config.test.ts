@@ -17,14 +17,43 @@ afterEach(() => rmSync('.env', { recursive: true, force: true }))
 
 const domain = 'tenant.example.com'
 const issuer = 'https://id.example.com'
+const nothing = {
+  port: 8000,
+  pagePort: undefined,
+  origins: undefined,
+  own: undefined,
+  spaClientId: undefined,
+}
 
 suite('accepted', () => {
   test('nothing set means the embedded issuer on port 8000', async (t) => {
-    t.assert.deepEqual(await readConfig({}), { port: 8000, own: undefined })
+    t.assert.deepEqual(await readConfig({}), nothing)
   })
 
-  test('PORT is a number', async (t) => {
-    t.assert.deepEqual(await readConfig({ PORT: '3001' }), { port: 3001, own: undefined })
+  test('PORT and PAGE_PORT are numbers', async (t) => {
+    t.assert.deepEqual(await readConfig({ PORT: '3001', PAGE_PORT: '3002' }), {
+      ...nothing,
+      port: 3001,
+      pagePort: 3002,
+    })
+  })
+
+  test('CORS_ORIGIN is a list of origins', async (t) => {
+    const { origins } = await readConfig({ CORS_ORIGIN: 'https://app.example.com, http://localhost:3000' })
+    t.assert.deepEqual(origins, ['https://app.example.com', 'http://localhost:3000'])
+  })
+
+  test('CORS_ORIGIN=* is every origin, as without it', async (t) => {
+    t.assert.deepEqual(await readConfig({ CORS_ORIGIN: '*' }), nothing)
+  })
+
+  test('AUTH0_SPA_CLIENT_ID beside a tenant of Auth0 is the client of the page', async (t) => {
+    const tenant = { AUTH0_DOMAIN: domain, API_ID: 'my-api' }
+    t.assert.deepEqual(await readConfig({ ...tenant, AUTH0_SPA_CLIENT_ID: 'my-page' }), {
+      ...nothing,
+      own: { domain, audience: 'my-api' },
+      spaClientId: 'my-page',
+    })
   })
 
   for (const name of ['API_ID', 'AUTH0_AUDIENCE']) {
@@ -55,6 +84,7 @@ suite('accepted', () => {
   test('the environment wins over .env', async (t) => {
     writeFileSync('.env', `PORT=3001\nISSUER=${issuer}\nAUTH0_AUDIENCE=of-the-file\n`)
     t.assert.deepEqual(await readConfig({ AUTH0_AUDIENCE: 'of-the-environment' }), {
+      ...nothing,
       port: 3001,
       own: { issuer, audience: 'of-the-environment' },
     })
@@ -63,7 +93,7 @@ suite('accepted', () => {
   test('an empty variable counts as not set', async (t) => {
     writeFileSync('.env', `ISSUER=${issuer}\nAUTH0_AUDIENCE=my-api\nAUTH0_DOMAIN=\nPORT=\n`)
     t.assert.deepEqual(await readConfig({ AUTH0_AUDIENCE: '', API_ID: '' }), {
-      port: 8000,
+      ...nothing,
       own: { issuer, audience: 'my-api' },
     })
   })
@@ -115,8 +145,29 @@ suite('refused', () => {
       { AUTH0_DOMAIN: domain, AUTH0_CLIENT_ID: 'my-client', AUTH0_CLIENT_SECRET: 'no secret!' },
       'AUTH0_CLIENT_SECRET is not base64url.',
     ],
+    [{ AUTH0_SPA_CLIENT_ID: 'my-page' }, 'AUTH0_SPA_CLIENT_ID is set, but AUTH0_DOMAIN is missing.'],
+    [
+      { ISSUER: issuer, AUTH0_AUDIENCE: 'my-api', AUTH0_SPA_CLIENT_ID: 'my-page' },
+      "ISSUER is set, but AUTH0_SPA_CLIENT_ID can't be set beside it.",
+    ],
+    [
+      {
+        AUTH0_DOMAIN: domain,
+        AUTH0_CLIENT_ID: 'my-client',
+        AUTH0_CLIENT_SECRET: 'c2VjcmV0',
+        AUTH0_SPA_CLIENT_ID: 'my-page',
+      },
+      "AUTH0_CLIENT_ID is set, but AUTH0_SPA_CLIENT_ID can't be set beside it.",
+    ],
+    ...['app.example.com', 'https://app.example.com/', 'https://app.example.com,'].map(
+      (list): [Environment, string] => [
+        { CORS_ORIGIN: list },
+        'CORS_ORIGIN must be origins like https://app.example.com, with commas between.',
+      ],
+    ),
     [{ PORT: 'http' }, 'PORT must be a whole number from 0 to 65535.'],
     [{ PORT: '65536' }, 'PORT must be a whole number from 0 to 65535.'],
+    [{ PAGE_PORT: '-1' }, 'PAGE_PORT must be a whole number from 0 to 65535.'],
   ]
   for (const [environment, sentence] of cases) {
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)

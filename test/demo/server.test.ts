@@ -92,3 +92,22 @@ test('a fault of the API says nothing about itself', async (t) => {
   t.assert.equal(response.statusCode, 500)
   t.assert.deepEqual(response.json(), { code: 'internal_error', description: 'Something went wrong' })
 })
+
+test('with origins of its own the API names the one that asks, or none', async (t) => {
+  const auth = { domain: 'tenant.example.com', audience: 'my-api' }
+  const app = await build(auth, false, ['https://app.example.com', 'http://localhost:3000'])
+  t.after(() => app.close())
+  for (const [origin, allowed] of [
+    ['https://app.example.com', 'https://app.example.com'],
+    ['http://localhost:3000', 'http://localhost:3000'],
+    ['https://app.example.com.evil.example', undefined],
+    ['null', undefined],
+  ] as const) {
+    const preflight = { origin, 'access-control-request-method': 'GET' }
+    for (const method of ['OPTIONS', 'GET'] as const) {
+      const { headers } = await app.inject({ method, url: '/secured/ping', headers: preflight })
+      t.assert.equal(headers['access-control-allow-origin'], allowed)
+      t.assert.equal(headers.vary, 'Origin')
+    }
+  }
+})

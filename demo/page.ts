@@ -1,0 +1,98 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What the page has to know, as JSON. */
+export interface PageSettings {
+  api: string
+  issuer: string
+  clientId: string
+  /** Parameters of the authorization request. */
+  authorize: Record<string, string>
+  /** Where an expired token can be had. */
+  expiredToken?: string
+}
+
+export interface Page {
+  origin: string
+  /** Answers from now on. */
+  serve(settings: PageSettings): void
+  close(): Promise<void>
+}
+
+const css = 'text/css; charset=utf-8'
+const javascript = 'text/javascript; charset=utf-8'
+
+function file(name: string, type: string): [path: string, { url: URL; type: string }] {
+  return [`/${name}`, { url: new URL(`page/${name}`, import.meta.url), type }]
+}
+
+/** Every file there is, by its path. */
+export const files: ReadonlyMap<string, { url: URL; type: string }> = new Map([
+  ['/', file('index.html', 'text/html; charset=utf-8')[1]],
+  file('style.css', css),
+  file('page.css', css),
+  file('pass.css', css),
+  file('answers.css', css),
+  file('favicon.svg', 'image/svg+xml'),
+  file('app.js', javascript),
+  file('session.js', javascript),
+  file('token.js', javascript),
+  file('view.js', javascript),
+  ['/oauth4webapi.js', { url: new URL(import.meta.resolve('oauth4webapi')), type: javascript }],
+])
+
+/** Takes the port at once: the page's origin is part of what the issuer and the API are told. */
+export async function openPage(port: number): Promise<Page> {
+  const server = createServer().listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    origin,
+    serve(settings) {
+      server.on('request', async (request, response) => {
+        const { url = '', headers } = request
+        if (`http://${headers.host}` !== origin) {
+          // Under another name, such as localhost, it would be another origin, which neither issuer nor API knows.
+          response.writeHead(302, { location: origin }).end()
+          return
+        }
+        const [path = ''] = url.split('?')
+        const known = files.get(path)
+        const json = path === '/settings.json' && JSON.stringify(settings)
+        response.writeHead(known || json ? 200 : 404, {
+          ...policies(settings),
+          'Content-Type': json ? 'application/json' : (known?.type ?? 'text/plain'),
+        })
+        response.end(json || (known ? await readFile(known.url) : 'There is no such file'))
+      })
+    },
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+function policies({ api, issuer }: PageSettings): Record<string, string> {
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src 'self' ${api} ${new URL(issuer).origin}`,
+    "form-action 'none'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ]
+  return {
+    'Content-Security-Policy': policy.join('; '),
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+    'Cache-Control': 'no-store',
+  }
+}
