@@ -25,6 +25,11 @@ export class TokenCache<Known extends { readonly verifier: unknown }> {
     this.#entries = new LRUCache({ max, maxSize: maxBytes })
   }
 
+  /** What the tokens that are known take in memory, about. */
+  get bytes(): number {
+    return this.#entries.calculatedSize
+  }
+
   find(digest: string): Known | undefined {
     return this.#entries.get(digest)
   }

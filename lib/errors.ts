@@ -1,3 +1,5 @@
+import { setStackTraceLimit } from './stack-traces.ts'
+
 /** The `code` of a refusal, stable across releases: branch on this, never on the message. */
 export type JwksAuthErrorCode =
   | 'authorization_header_missing'
@@ -26,19 +28,6 @@ export interface Refusal {
   readonly scope?: string | undefined
   /** Seconds, for `Retry-After`. */
   readonly retryAfter?: number | undefined
-}
-
-/**
- * How many frames the stack traces of errors have that are made from here on, as everywhere in the process: so it has to be
- * set back at once. Taking the frames is the dearest part of a refusal, and those of Fastify say nothing about why.
- *
- * @returns The limit before, for setting it back.
- */
-export function setStackTraceLimit(limit: number): number {
-  const before = Error.stackTraceLimit
-  // Unlike an assignment it does not throw where intrinsics are frozen.
-  Reflect.set(Error, 'stackTraceLimit', limit)
-  return before
 }
 
 /**

@@ -7,19 +7,24 @@ export type Step<Request, Reply> = (request: Request, reply: Reply) => Outcome
 type Done = (error?: unknown) => void
 
 /** A hook that Fastify calls with a callback, and that a handler may await. */
-export type Hook<Request, Reply> = (request: Request, reply: Reply, third?: unknown, fourth?: Done) => Outcome
+export type Hook<Request, Reply> = (
+  request: Request,
+  reply: Reply,
+  /** A preParsing hook is given the payload before the callback. */
+  payloadOrDone?: unknown,
+  done?: Done,
+) => Outcome
 
 /** Where nothing is waited for, Fastify needn't wait either: no promise is made for it. */
 export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, Reply> {
-  return (request, reply, third, fourth) => {
-    // A preParsing hook is given the payload before the callback.
-    const done = typeof third === 'function' ? (third as Done) : fourth
+  return (request, reply, payloadOrDone, lastDone) => {
+    const done = typeof payloadOrDone === 'function' ? (payloadOrDone as Done) : lastDone
     let outcome: Outcome
     try {
-      outcome = step(request, reply)
+      outcome = step(request, reply)?.catch(rethrow)
     } catch (error) {
-      if (!done) return Promise.reject(error as Error)
-      done(error)
+      if (!done) return Promise.reject(asError(error))
+      done(asError(error))
       return undefined
     }
     if (!done) return outcome ?? Promise.resolve()
@@ -32,4 +37,13 @@ export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, 
 /** A promise, whoever made it. */
 export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
+}
+
+/** A callback of the application's may throw undefined, and refuses by that too: called back with it, Fastify would go on. */
+function asError(thrown: unknown): unknown {
+  return thrown || new Error('fastify-jwks-auth: a callback refused the request by throwing nothing')
+}
+
+function rethrow(thrown: unknown): never {
+  throw asError(thrown)
 }

@@ -87,24 +87,13 @@ function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerConte
     if (!verifier) verifiers.set(key, (verifier = signatureVerifier(key.pem, key.alg)))
     return verifier
   }
-  let isWithoutKidLogged = false
   return {
     verifierOf(kid, algorithm) {
-      if (typeof kid === 'string') {
-        const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
-        return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
-      }
-      if (!isWithoutKidLogged) log.warn({ issuer }, withoutKid)
-      isWithoutKidLogged = true
-      return undefined
+      const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
+      return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
     },
     status: () => remote.status(),
     prefetch: () => remote.prefetch(),
     close: () => remote.close(),
   }
 }
-
-/** Strangers can send such tokens too, so the line says what to look at and not whose fault it is. */
-const withoutKid =
-  'a token without kid was refused, since nothing in it says which key to take; if the issuer makes such tokens, ' +
-  'have it name its key in the header and in the JWK Set (RFC 7515 section 4.1.4)'

@@ -1,6 +1,6 @@
 import { createVerifier, type Algorithm } from 'fast-jwt'
 import type { JwsAlgorithm } from './algorithms.ts'
-import { setStackTraceLimit } from './errors.ts'
+import { setStackTraceLimit } from './stack-traces.ts'
 import { isLastCharacterExact } from './token.ts'
 
 /** Whether the signature of a token in compact serialization is by the one key that the verifier holds. */

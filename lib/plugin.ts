@@ -177,7 +177,8 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   app.decorate('authorize', authorize)
   app.decorate('jwksStatus', () => server.status())
   if (context.jwks.prefetch) app.addHook('onReady', () => server.prefetch())
-  app.addHook('onClose', async () => server.close())
+  // Before the requests that wait for a fetch are waited for.
+  app.addHook('preClose', async () => server.close())
 }
 
 /** Two of them in one scope would overwrite each other's verdicts. */

@@ -4,7 +4,7 @@ import { diagnostics, kidForDisplay } from './diagnostics.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
-import { deepFreeze } from './json.ts'
+import { freezeAndWeigh } from './json.ts'
 import type { SignatureVerifier } from './jwt.ts'
 import type { KeyStatus } from './keys/known-keys.ts'
 import { TokenReader, type AccessTokenClaims, type JoseHeader, type UnverifiedToken } from './token.ts'
@@ -109,9 +109,9 @@ export class ResourceServer {
       throw new JwksAuthError(refusal)
     }
     if (!cached) {
-      if (!Object.isFrozen(header)) deepFreeze(header)
+      const bytes = freezeAndWeigh(header) + freezeAndWeigh(claims)
       this.#reader.remember(raw, header)
-      this.#cache?.keep(digest, { header, claims, verifier }, deepFreeze(claims))
+      this.#cache?.keep(digest, { header, claims, verifier }, bytes)
     }
     if (startedAt > 0) {
       const duration = performance.now() - startedAt

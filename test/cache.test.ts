@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
 import { suite, test, type TestContext } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { SignJWT } from 'jose'
 import { digestOf, TokenCache } from '../lib/cache.ts'
 import { diagnostics, type JwksAuthOptions } from '../lib/index.ts'
-import { deepFreeze } from '../lib/json.ts'
+import { freezeAndWeigh } from '../lib/json.ts'
+import { TokenReader, type JoseHeader } from '../lib/token.ts'
 import { call, createApp } from './helpers/app.ts'
 import { eventsOf } from './helpers/events.ts'
-import { createKeyPair, now, TestIssuer } from './helpers/issuer.ts'
+import { createKeyPair, now, TestIssuer, unsignedToken, until } from './helpers/issuer.ts'
 
 interface Started {
   readonly issuer: TestIssuer
@@ -111,7 +113,7 @@ suite('how long a token is known', () => {
     const token = await issuer.token()
     await ask(token)
     issuer.keys = [other.jwk]
-    while ((await ask(token))[0] !== 401);
+    await until(async () => (await ask(token))[0] === 401)
     issuer.keys = [issuer.key.jwk]
     t.assert.deepEqual(await ask(token), [200, 'verified'])
   })
@@ -122,7 +124,7 @@ suite('how long a token is known', () => {
     const token = await issuer.token()
     await ask(token)
     issuer.keys = [other.jwk]
-    while ((await ask(token))[0] !== 401);
+    await until(async () => (await ask(token))[0] === 401)
     t.assert.deepEqual(await ask(await issuer.token({ key: other })), [200, 'verified'])
   })
 
@@ -131,8 +133,7 @@ suite('how long a token is known', () => {
     const token = await issuer.token()
     t.assert.deepEqual(await ask(token), [200, 'verified'])
     await issuer.close()
-    while ((await ask(token))[0] !== 503);
-    issuer.close = async () => {}
+    await until(async () => (await ask(token))[0] === 503)
   })
 })
 
@@ -256,42 +257,106 @@ suite('headers of tokens', () => {
   }
 })
 
-suite('the bounds of memory', () => {
-  const verifier = {}
-  const bytesOf = (claims: object): number => deepFreeze(claims)
+suite('the cache itself', () => {
+  test('drops the tokens that a key verified, and no others', (t) => {
+    const [left, kept] = [{}, {}]
+    const cache = new TokenCache<{ verifier: object }>({ max: 10, maxBytes: 1e6 })
+    for (const [digest, verifier] of [
+      ['a', left],
+      ['b', kept],
+      ['c', left],
+    ] as const) {
+      cache.keep(digest, { verifier }, 100)
+    }
+    cache.dropVerifiedBy(new Set([left]))
+    t.assert.deepEqual(
+      ['a', 'b', 'c'].map((digest) => cache.find(digest)?.verifier === kept),
+      [false, true, false],
+    )
+  })
 
-  test('what is counted for a token is at least what it takes', (t: TestContext) => {
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('gc') as () => void
-    for (const claims of [
-      { sub: 'x'.repeat(20), aud: ['a'.repeat(40), 'b'.repeat(40)], scope: 'read write admin '.repeat(10) },
-      { groups: Array.from({ length: 200 }, (_, index) => `group number ${index} of the directory`) },
-      { nested: Array.from({ length: 200 }, () => ({})) },
-      { numbers: Array.from({ length: 500 }, (_, index) => index + 0.5) },
-      { ...Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`claim${index}`, index])) },
-      { unicode: 'ж'.repeat(4_000) },
-    ]) {
-      const json = JSON.stringify(claims)
-      const cache = new TokenCache<{ verifier: object; claims: object }>({ max: 500, maxBytes: 1e9 })
-      const fill = (from: number): number => {
-        let counted = 0
-        for (let index = from; index < from + 200; index += 1) {
-          const copy = JSON.parse(json) as object
-          const bytes = bytesOf(copy)
-          counted += bytes + 512
-          cache.keep(digestOf(`${index}`), { verifier, claims: copy }, bytes)
+  test('knows a token by its SHA-256', (t) => {
+    const token = 'e30.e30.x'
+    t.assert.equal(digestOf(token), createHash('sha256').update(token).digest('base64'))
+  })
+
+  const name = (index: number, length: number): string => `${index} `.padEnd(length, 'x')
+  const shapes: Record<string, (index: number) => object> = {
+    'no claims': () => ({}),
+    'usual claims': (index) => ({
+      sub: name(index, 20),
+      aud: ['a'.repeat(40), 'b'.repeat(40)],
+      scope: 'read write admin '.repeat(10),
+    }),
+    'many groups': () => ({ groups: Array.from({ length: 200 }, (_, group) => name(group, 30)) }),
+    'empty objects': () => ({ nested: Array.from({ length: 200 }, () => ({})) }),
+    numbers: () => ({ numbers: Array.from({ length: 500 }, (_, number) => number + 0.5) }),
+    'many claims': () =>
+      Object.fromEntries(Array.from({ length: 200 }, (_, claim) => [name(claim, 8), claim])),
+    'claims with names of their own': (index) =>
+      Object.fromEntries(Array.from({ length: 100 }, (_, claim) => [name(index * 100 + claim, 60), true])),
+    'one long name': (index) => ({ [name(index, 8_000)]: 1 }),
+    'text beyond Latin': () => ({ unicode: 'ж'.repeat(4_000) }),
+  }
+  for (const [title, claimsOf] of Object.entries(shapes)) {
+    test(`counts at least what a token with ${title} takes`, (t: TestContext) => {
+      setFlagsFromString('--expose-gc')
+      const gc = runInNewContext('gc') as () => void
+      const verifier = {}
+      const cache = new TokenCache<{ verifier: object; claims: object }>({ max: 2_000, maxBytes: 1e9 })
+      const fill = (from: number): void => {
+        for (let index = from; index < from + 500; index += 1) {
+          const claims = JSON.parse(JSON.stringify(claimsOf(index))) as object
+          cache.keep(digestOf(`${index}`), { verifier, claims }, freezeAndWeigh(claims))
         }
-        return counted
+        for (let round = 0; round < 3; round += 1) gc()
       }
       fill(0)
-      gc()
-      const before = process.memoryUsage().heapUsed
-      const counted = fill(200)
-      gc()
-      const taken = process.memoryUsage().heapUsed - before
-      t.assert.ok(taken <= counted, `${json.slice(0, 40)}: ${taken} bytes taken, ${counted} counted`)
-      t.assert.ok(counted < taken * 10, `${json.slice(0, 40)}: ${taken} bytes taken, ${counted} counted`)
+      const before = { counted: cache.bytes, heap: process.memoryUsage().heapUsed }
+      fill(500)
+      const counted = cache.bytes - before.counted
+      const taken = process.memoryUsage().heapUsed - before.heap
+      t.assert.ok(taken <= counted, `${taken} bytes taken, ${counted} counted`)
+      t.assert.ok(counted < taken * 10, `${taken} bytes taken, ${counted} counted`)
+    })
+  }
+
+  test('what a header takes counts too', async (t) => {
+    const { issuer, ask } = await start(t, { cache: { maxBytes: 16_384 } })
+    const token = await issuer.token({ header: { x5c: ['x'.repeat(8_000)] } })
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    t.assert.deepEqual(await ask(token), [200, 'verified'])
+  })
+})
+
+suite('remembered headers', () => {
+  const headerOf = (reader: TokenReader, token: string): unknown => reader.read(token)!.header
+  const tokenWith = (header: object): string => unsignedToken(header, {}, 'x')
+
+  test('are those that were to be remembered, and no others', (t) => {
+    const reader = new TokenReader()
+    const [known, unknown] = [tokenWith({ kid: 'a' }), tokenWith({ kid: 'b' })]
+    reader.remember(known, reader.read(known)!.header as JoseHeader)
+    t.assert.equal(headerOf(reader, known), headerOf(reader, known))
+    t.assert.notEqual(headerOf(reader, unknown), headerOf(reader, unknown))
+  })
+
+  test('are short', (t) => {
+    const reader = new TokenReader()
+    const token = tokenWith({ kid: 'x'.repeat(1_000) })
+    reader.remember(token, reader.read(token)!.header as JoseHeader)
+    t.assert.notEqual(headerOf(reader, token), headerOf(reader, token))
+  })
+
+  test('are one hundred at most', (t) => {
+    const reader = new TokenReader()
+    const tokens = Array.from({ length: 101 }, (_, index) => tokenWith({ kid: index }))
+    const isKnown = (token: string): boolean => headerOf(reader, token) === headerOf(reader, token)
+    for (const token of tokens) {
+      reader.remember(token, reader.read(token)!.header as JoseHeader)
+      if (token === tokens[99]) t.assert.equal(tokens.filter(isKnown).length, 100)
     }
+    t.assert.deepEqual(tokens.filter(isKnown), [tokens[100]])
   })
 })
 

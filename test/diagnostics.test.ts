@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { diagnostics, type JwksAuthOptions } from '../lib/index.ts'
 import { call, createApp } from './helpers/app.ts'
 import { eventsOf } from './helpers/events.ts'
-import { createKeyPair, sendJson, TestIssuer, unsignedToken } from './helpers/issuer.ts'
+import { createKeyPair, sendJson, TestIssuer, unsignedToken, until } from './helpers/issuer.ts'
 import { curveKey } from './helpers/jwk.ts'
 import { ScriptedIssuer } from './helpers/scripted-issuer.ts'
 
@@ -109,6 +109,50 @@ suite('events of keys', () => {
     issuer.failure = 'timeout'
     await issuer.ask('a')
     t.assert.deepEqual(events, [])
+  })
+})
+
+suite('what is told of other algorithms of a known kid', () => {
+  test('no unknown kid, whether keys were known or not', async (t) => {
+    const events = eventsOf(t, diagnostics.unknownKid)
+    const issuer = new ScriptedIssuer([one])
+    t.assert.equal(await issuer.ask('one', 'RS256'), 'none')
+    t.assert.equal(await issuer.ask('one', 'RS256'), 'none')
+    t.assert.deepEqual(events, [])
+  })
+
+  test('no stale key, since none was used', async (t) => {
+    const events = eventsOf(t, diagnostics.servedStale)
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    issuer.failure = 'timeout'
+    issuer.time = interval
+    t.assert.equal(await issuer.ask('one', 'RS256'), 'none')
+    t.assert.deepEqual(events, [])
+  })
+})
+
+suite('a long kid', () => {
+  test('is cut in every event', async (t: TestContext) => {
+    const kid = 'k'.repeat(999)
+    const key = await createKeyPair('ES256', kid)
+    const events = Object.values(diagnostics).flatMap((channel) => [eventsOf<object>(t, channel)])
+    const { issuer, app } = await start(t, { jwks: { refreshInterval: 1, cooldown: 0 } })
+    issuer.keys = [key.jwk]
+    const token = await issuer.token({ key })
+    await call(app, token)
+    issuer.on('/jwks', sendJson({}, 500))
+    await until(async () => {
+      await call(app, token)
+      return events.some((list) => list.some((event) => 'age' in event))
+    })
+    issuer.handlers.clear()
+    issuer.keys = [issuer.key.jwk]
+    await until(async () => (await call(app, token)).statusCode === 401)
+    t.assert.equal(events.filter((list) => list.length > 0).length, 7)
+    const text = JSON.stringify(events)
+    t.assert.ok(text.includes('k'.repeat(64)))
+    t.assert.ok(!text.includes('k'.repeat(65)))
   })
 })
 
@@ -227,9 +271,9 @@ suite('channels', () => {
     await call(app, token)
     await call(app, `${token.slice(0, -4)}AAAA`)
     issuer.keys = [(await createKeyPair()).jwk]
-    while ((await call(app, token)).statusCode === 200);
+    await until(async () => (await call(app, token)).statusCode !== 200)
     issuer.on('/jwks', (_request, response) => void response.writeHead(500).end(secrets[2]))
-    while ((await call(app, token)).statusCode !== 503);
+    await until(async () => (await call(app, token)).statusCode === 503)
     const text = JSON.stringify(seen)
     t.assert.match(text, /HTTP 500/)
     for (const secret of [token, token.split('.')[2]!, ...secrets]) t.assert.ok(!text.includes(secret))

@@ -14,6 +14,12 @@ const steps: Record<string, [step: () => Outcome, result: unknown]> = {
   'that rejects': [async () => Promise.reject(failure), failure],
 }
 
+const thrown = (value: unknown): (() => never) => {
+  return () => {
+    throw value
+  }
+}
+
 for (const [title, [step, result]] of Object.entries(steps)) {
   suite(`a hook ${title}`, () => {
     test('may be awaited', async (t) => {
@@ -55,6 +61,19 @@ test('a hook that is done at once calls back at once', (t) => {
   })
   t.assert.equal(isDone, true)
 })
+
+for (const nothing of [undefined, null, 0, '', false]) {
+  for (const [how, step] of [
+    ['throws', thrown(nothing)],
+    ['rejects with', async () => thrown(nothing)()],
+  ] as const) {
+    test(`a hook that ${how} ${JSON.stringify(nothing)} refuses with an error`, async (t) => {
+      const error = await new Promise((resolve) => void hook(step)({}, {}, resolve))
+      t.assert.match(String(error), /^Error: .*by throwing nothing$/)
+      await t.assert.rejects(async () => hook(step)({}, {}), { message: (error as Error).message })
+    })
+  }
+}
 
 test('an error of what comes after the hook is not taken for one of the hook', (t) => {
   const calls: unknown[] = []

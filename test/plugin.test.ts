@@ -11,6 +11,34 @@ const issuer = await TestIssuer.start()
 const options = { issuer: issuer.issuer, audience: 'api' }
 test.after(() => issuer.close())
 
+suite('a callback that throws nothing', () => {
+  const throwsNothing = (): never => {
+    throw undefined
+  }
+  const rejectsNothing = async (): Promise<never> => throwsNothing()
+
+  for (const [how, callback] of [
+    ['throws', throwsNothing],
+    ['rejects with', rejectsNothing],
+  ] as const) {
+    for (const name of ['getToken', 'isRevoked', 'formatUser'] as const) {
+      test(`lets nobody in: ${name} ${how} undefined`, async (t) => {
+        const app = await createApp({ ...options, [name]: callback })
+        t.after(() => app.close())
+        t.assert.equal((await call(app, await issuer.token())).statusCode, 500)
+      })
+    }
+
+    test(`lets nobody in: check ${how} undefined`, async (t) => {
+      const app = await createApp(options)
+      t.after(() => app.close())
+      const onRequest = [app.authorize({ check: callback }), app.authenticate]
+      app.get('/checked', { onRequest }, async () => 'inside')
+      t.assert.equal((await call(app, await issuer.token(), '/checked')).statusCode, 500)
+    })
+  }
+})
+
 suite('authenticate', () => {
   for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
     test(`works as ${hook}`, async (t) => {

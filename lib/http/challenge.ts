@@ -19,7 +19,8 @@ export function bearerChallenge(base: string, { challengeError, scope }: Refusal
  * choose, and an earlier Bearer challenge gives way to the newer one.
  */
 export function withChallenge(present: HeaderValue, challenge: string): string | string[] {
-  const others = [present ?? []].flat().filter((value) => !/^bearer\b/i.test(String(value)))
+  if (present === undefined) return challenge
+  const others = [present].flat().filter((value) => !/^bearer\b/i.test(String(value)))
   return others.length === 0 ? challenge : [...others.map(String), challenge]
 }
 

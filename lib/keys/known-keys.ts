@@ -45,7 +45,6 @@ export class KnownKeys {
   readonly #options: KnownKeysOptions
   readonly #interval: number
   readonly #outageInterval: number
-  readonly #longestUse: number
   readonly #report: KeyReport
   #set: KeySet | undefined
   /** When the answer that is known was asked for. */
@@ -56,7 +55,6 @@ export class KnownKeys {
     this.#options = options
     // Stale keys are those older than the interval, so it can't be longer than they may live. 0 means none.
     this.#interval = maxStale > 0 ? Math.min(refreshInterval, maxStale) : refreshInterval
-    this.#longestUse = Math.max(this.#interval, maxStale)
     this.#report = new KeyReport(issuer, log)
     this.outage = new Outage(this.#interval)
     // Under traffic the issuer is asked again at least this often.
@@ -82,7 +80,7 @@ export class KnownKeys {
 
   /** For a request that has just learned of the outage, however long ago the last failure is by now. */
   usableInOutage(now: number): KeySet | undefined {
-    return now - this.#askedAt < this.#longestUse ? this.#set : undefined
+    return now - this.#askedAt < this.#options.maxStale ? this.#set : undefined
   }
 
   isRefreshDue(now: number): boolean {
@@ -90,15 +88,23 @@ export class KnownKeys {
   }
 
   /** A key of a set that may be used. */
-  take(set: KeySet, kid: string, alg: AsymmetricAlgorithm, now: number): VerificationKey | undefined {
+  keyOf(set: KeySet, kid: string, alg: AsymmetricAlgorithm, now: number): VerificationKey | undefined {
+    const key = set.find(kid, alg)
     const age = now - this.#askedAt
-    if (age >= this.#interval) this.#report.servedStale(kid, age)
-    return set.find(kid, alg)
+    if (key && age >= this.#interval) this.#report.servedStale(kid, age)
+    return key
   }
 
-  /** The issuer has no key of this `kid`, or might have one and is not asked. */
-  missed(kid: string): undefined {
+  /** No key: the issuer has none of this `kid`, or might have one and is not asked. */
+  noKey(kid: string): undefined {
     this.#report.unknownKid(kid)
+    return undefined
+  }
+
+  /** No key, since the token does not say which. */
+  noKid(): undefined {
+    this.#report.tokenWithoutKid()
+    return undefined
   }
 
   learn(set: KeySet, askedAt: number, now: number): void {
@@ -129,6 +135,6 @@ export class KnownKeys {
     const age = now - this.#askedAt
     if (age < this.#interval) return 'fresh'
     if (!this.outage.isOn) return 'idle'
-    return age < this.#longestUse ? 'stale' : 'unavailable'
+    return age < this.#options.maxStale ? 'stale' : 'unavailable'
   }
 }

@@ -39,18 +39,20 @@ export class RemoteKeys {
   }
 
   /**
-   * The key for a `kid` and an algorithm, undefined where the issuer has none: at once where nobody has to be asked.
+   * The key for a `kid` and an algorithm, undefined where the issuer has none, or where a token names none: at once
+   * where nobody has to be asked.
    *
    * @throws {JwksAuthError} `jwks_unavailable`
    */
-  find(kid: string, alg: AsymmetricAlgorithm): Found | Promise<Found> {
+  find(kid: unknown, alg: AsymmetricAlgorithm): Found | Promise<Found> {
+    if (typeof kid !== 'string') return this.#known.noKid()
     const now = this.#now()
     const set = this.#known.usable(now)
     if (set?.has(kid)) {
       if (this.#known.isRefreshDue(now)) void this.#lookUp()
-      return this.#known.take(set, kid, alg, now)
+      return this.#known.keyOf(set, kid, alg, now)
     }
-    return this.#isLeftUnknown(kid, now) ? this.#known.missed(kid) : this.#lookFor(kid, alg)
+    return this.#isLeftUnknown(kid, now) ? this.#known.noKey(kid) : this.#lookFor(kid, alg)
   }
 
   /**
@@ -90,17 +92,18 @@ export class RemoteKeys {
       if (this.#known.latest!.has(kid)) return this.#known.latest!.find(kid, alg)
     }
     const now = this.#now()
-    if (this.#isLeftUnknown(kid, now)) return this.#known.missed(kid)
+    if (this.#isLeftUnknown(kid, now)) return this.#known.noKey(kid)
     if (!this.#lookingUp && !this.#known.outage.mayRetry(now)) return this.#findInOutage(kid, alg)
     const unknownKid = this.#known.usable(now) && kid
     if (!(await this.#lookUp(unknownKid))) return this.#findInOutage(kid, alg)
-    return this.#known.latest!.find(kid, alg) ?? this.#known.missed(kid)
+    const set = this.#known.latest!
+    return set.has(kid) ? set.find(kid, alg) : this.#known.noKey(kid)
   }
 
   #findInOutage(kid: string, alg: AsymmetricAlgorithm): Found {
     const now = this.#now()
     const set = this.#known.usableInOutage(now)
-    if (set?.has(kid)) return this.#known.take(set, kid, alg, now)
+    if (set?.has(kid)) return this.#known.keyOf(set, kid, alg, now)
     throw new JwksAuthError(unavailableRefusal(this.#known.outage.retryAfter(now)))
   }
 

@@ -17,12 +17,17 @@ interface Answer {
 /** A log line names so many keys at most. */
 const mostNamed = 20
 
+const withoutKid =
+  'a token without kid was refused, since nothing in it says which key to take; if the issuer makes such tokens, ' +
+  'have it name its key in the header and in the JWK Set (RFC 7515 section 4.1.4)'
+
 /** What is told of an issuer's keys, in log lines and events: never key material, nor a text of the issuer's. */
 export class KeyReport {
   readonly #issuer: string
   readonly #log: Log
   #skipped: readonly SkippedKey[] = []
   #isOut = false
+  #isWithoutKidTold = false
 
   constructor(issuer: string, log: Log) {
     this.#issuer = issuer
@@ -58,6 +63,12 @@ export class KeyReport {
   servedStale(kid: string, age: number): void {
     if (!diagnostics.servedStale.hasSubscribers) return
     diagnostics.servedStale.publish({ issuer: this.#issuer, kid: kidForDisplay(kid), age })
+  }
+
+  /** Strangers can send such tokens too, so the line says what to look at and not whose fault it is. */
+  tokenWithoutKid(): void {
+    if (!this.#isWithoutKidTold) this.#log.warn({ issuer: this.#issuer }, withoutKid)
+    this.#isWithoutKidTold = true
   }
 
   unknownKid(kid: string): void {

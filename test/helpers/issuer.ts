@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { exportJWK, exportSPKI, generateKeyPair, importSPKI, SignJWT, type CryptoKey, type JWK } from 'jose'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -59,6 +60,8 @@ export class TestIssuer {
   readonly key: KeyPair
   /** Behind the origin: '', '/', '/realms/a' … */
   readonly path: string
+  /** Its port, which it had once it is closed. */
+  port = 0
   readonly #server: Server = createServer((request, response) => this.#answer(request, response))
 
   private constructor(key: KeyPair, path: string) {
@@ -67,15 +70,16 @@ export class TestIssuer {
     this.path = path
   }
 
-  static async start({ path = '', key }: { path?: string; key?: KeyPair } = {}): Promise<TestIssuer> {
+  static async start({
+    path = '',
+    key,
+    port = 0,
+  }: { path?: string; key?: KeyPair; port?: number } = {}): Promise<TestIssuer> {
     const issuer = new TestIssuer(key ?? (await createKeyPair()), path)
-    issuer.#server.listen(0, '127.0.0.1')
+    issuer.#server.listen(port, '127.0.0.1')
     await once(issuer.#server, 'listening')
+    issuer.port = (issuer.#server.address() as AddressInfo).port
     return issuer
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port
   }
 
   get origin(): string {
@@ -114,6 +118,7 @@ export class TestIssuer {
   }
 
   async close(): Promise<void> {
+    if (!this.#server.listening) return
     this.#server.closeAllConnections()
     this.#server.close()
     await once(this.#server, 'close')
@@ -133,6 +138,15 @@ export class TestIssuer {
     ])
     const handler = this.handlers.get(path) ?? (usual.has(path) ? sendJson(usual.get(path)!) : notFound)
     handler(request, response)
+  }
+}
+
+/** Repeats something until it is so; a check that is broken fails here, instead of going round for ever. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error('it does not come about')
+    await setImmediate()
   }
 }
 

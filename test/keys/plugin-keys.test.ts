@@ -245,17 +245,50 @@ suite('the life of the server', () => {
     )
   })
 
-  test('closing it ends a hanging fetch at once', { timeout: 10_000 }, async () => {
-    await using both = await start({ timeout: 60_000 })
-    const { issuer, app } = both
-    const asked = new Promise<Parameters<Handler>[0]>((resolve) => issuer.on('/jwks', resolve))
-    const response = call(app, await issuer.token())
-    const { socket } = await asked
-    const ended = once(socket, 'close')
+  test(
+    'closing it ends a hanging fetch at once, and answers who waits for it',
+    { timeout: 10_000 },
+    async () => {
+      await using both = await start({ timeout: 60_000 })
+      const { issuer, app } = both
+      const origin = await app.listen({ port: 0, host: '127.0.0.1' })
+      const asked = new Promise<Parameters<Handler>[0]>((resolve) => issuer.on('/jwks', resolve))
+      const headers = { authorization: `Bearer ${await issuer.token()}` }
+      const response = fetch(`${origin}/secured`, { headers })
+      const { socket } = await asked
+      const ended = once(socket, 'close')
+      await app.close()
+      await ended
+      assert.equal((await response).status, 503)
+    },
+  )
+})
+
+suite('an issuer that can not be connected to', () => {
+  test('one that refuses connections is unavailable until it accepts them', async () => {
+    const gone = await TestIssuer.start({ key })
+    const { port, jwksUri } = gone
+    const token = await gone.token()
+    await gone.close()
+    const app = await createApp({ issuer: gone.issuer, audience: 'api', jwksUri })
+    await assertUnavailable(app, token)
+    await using back = await TestIssuer.start({ key, port })
+    await works(app, token)
+    assert.equal(back.fetches, 1)
     await app.close()
-    await ended
-    assert.equal((await response).statusCode, 503)
   })
+
+  for (const [name, origin] of [
+    ['whose name is not known', async () => 'https://nope.invalid'],
+    ['that speaks no TLS', async () => elsewhere.origin.replace('http:', 'https:')],
+  ] as const) {
+    test(`one ${name} is unavailable`, async () => {
+      const issuer = await origin()
+      const app = await createApp({ issuer, audience: 'api' })
+      await assertUnavailable(app, await elsewhere.token({ claims: { iss: issuer } }))
+      await app.close()
+    })
+  }
 })
 
 test('no other origin was ever asked', () => {

@@ -217,6 +217,14 @@ suite('keys that are not used', () => {
     ])
   })
 
+  test('nothing is logged when the last of them is gone', async () => {
+    const issuer = new ScriptedIssuer([one, bad])
+    await issuer.ask('one')
+    issuer.keys = [one]
+    await issuer.askAt(refreshInterval, 'one')
+    assert.deepEqual(issuer.log, [line])
+  })
+
   test('of a great many only some are listed, and all are counted', async () => {
     const issuer = new ScriptedIssuer([one, ...Array<unknown>(5_000).fill(bad)])
     await issuer.ask('one')

@@ -2,7 +2,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { KeyStatus } from '../../lib/index.ts'
 import { call, createApp } from '../helpers/app.ts'
-import { sendJson, TestIssuer } from '../helpers/issuer.ts'
+import { sendJson, TestIssuer, until } from '../helpers/issuer.ts'
 import { curveKey } from '../helpers/jwk.ts'
 import { ScriptedIssuer } from '../helpers/scripted-issuer.ts'
 
@@ -108,7 +108,7 @@ suite('app.jwksStatus', () => {
     const [, { issuer, reason }] = app.jwksStatus() as [KeyStatus, KeyStatus]
     t.assert.deepEqual([issuer, reason], [bad.issuer, 'HTTP 500'])
     bad.handlers.clear()
-    while ((await ready())[0] !== 200) await setImmediate()
+    await until(async () => (await ready())[0] === 200)
     t.assert.deepEqual(await ready(), [200, ['fresh', 'fresh']])
   })
 })
