@@ -6,7 +6,10 @@ import type { AddressInfo } from 'node:net'
 import type { Certificate } from './certificate.ts'
 import type { IssuerData } from './contestant.ts'
 
+export type Algorithm = 'RS256' | 'ES256' | 'EdDSA'
+
 export interface Key {
+  readonly alg: Algorithm
   readonly kid: string
   readonly privateKey: string
   /** The public key as it is published. */
@@ -17,15 +20,19 @@ const years = 365 * 24 * 60 * 60
 const jwksPath = '/.well-known/jwks.json'
 const metadataPath = '/.well-known/openid-configuration'
 
-export function createKey(): Key {
+const keyPairs = {
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  EdDSA: () => generateKeyPairSync('ed25519'),
+}
+
+export function createKey(alg: Algorithm = 'RS256'): Key {
   const kid = randomUUID()
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  })
-  const jwk = createPublicKey(publicKey).export({ format: 'jwk' })
-  return { kid, privateKey, jwk: { ...jwk, kid, alg: 'RS256', use: 'sig' } }
+  const pair = keyPairs[alg]()
+  // By way of PEM: Node may stand still where a key that was just generated is exported as a JWK.
+  const publicKey = createPublicKey(pair.publicKey.export({ type: 'spki', format: 'pem' }))
+  const privateKey = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  return { alg, kid, privateKey, jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' } }
 }
 
 /** An issuer on loopback, over https since some accept no other, whose behaviour can be changed at any time. */
@@ -113,7 +120,11 @@ export class Issuer {
     const { issuer, jwksUri } = this.data
     const documents: Record<string, object> = {
       [jwksPath]: { keys: this.keys.map(({ jwk }) => jwk) },
-      [metadataPath]: { issuer, jwks_uri: jwksUri, id_token_signing_alg_values_supported: ['RS256'] },
+      [metadataPath]: {
+        issuer,
+        jwks_uri: jwksUri,
+        id_token_signing_alg_values_supported: Object.keys(keyPairs),
+      },
     }
     const document = documents[url!]
     setTimeout(() => {

@@ -1,0 +1,112 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startChild, type RunningChild } from '../child.ts'
+import type { Issuer } from '../issuer.ts'
+import type { Order, Outcome } from './load.ts'
+import type { Reading } from './meter.ts'
+
+const meter = new URL('meter.js', import.meta.url).href
+const loadGenerator = fileURLToPath(new URL('load.js', import.meta.url))
+
+async function ask<Answer>(child: ChildProcess, message: object | string): Promise<Answer> {
+  child.send(message)
+  const [answer] = (await once(child, 'message')) as [Answer]
+  return answer
+}
+
+/** A contestant under measurement. */
+export class Server {
+  readonly name: string
+  readonly #child: RunningChild
+
+  private constructor(name: string, child: RunningChild) {
+    this.name = name
+    this.#child = child
+  }
+
+  static async start(name: string, issuer: Issuer): Promise<Server> {
+    return new Server(name, await startChild(name, issuer, ['--import', meter]))
+  }
+
+  get url(): string {
+    return `${this.#child.url}/secured/ping`
+  }
+
+  read(): Promise<Reading> {
+    return ask(this.#child.process, 'read')
+  }
+
+  /** From now on accepted tokens are counted. */
+  count(): Promise<Reading> {
+    return ask(this.#child.process, 'count')
+  }
+
+  async close(): Promise<void> {
+    await this.#child.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+export interface Measurement extends Outcome {
+  /** CPU time of the server for one request, microseconds. */
+  readonly cpu: number
+  /** CPU time of the server by wall time: near 1, its core had nothing else to do. */
+  readonly busy: number
+  /** Bytes, at the end. */
+  readonly rss: number
+}
+
+export type Load = Omit<Order, 'url' | 'connections'>
+
+const connections = 32
+
+/** The load generator's process. */
+export class LoadGenerator {
+  readonly #child = fork(loadGenerator)
+  readonly #directory = mkdtempSync(join(tmpdir(), 'jwks-auth-speed-'))
+
+  constructor() {
+    process.once('exit', () => rmSync(this.#directory, { recursive: true, force: true }))
+  }
+
+  /** Makes Authorization headers known to the generator. */
+  store(name: string, headers: readonly (string | undefined)[]): string {
+    const file = this.path(name)
+    writeFileSync(file, headers.map((header) => header ?? '').join('\n'), 'latin1')
+    return file
+  }
+
+  /** Where the headers of this name are. */
+  path(name: string): string {
+    return join(this.#directory, name)
+  }
+
+  async measure(server: Server, load: Load): Promise<Measurement> {
+    const before = await server.read()
+    const outcome = await ask<Outcome | { error: string }>(this.#child, {
+      ...load,
+      url: server.url,
+      connections,
+    })
+    const after = await server.read()
+    if ('error' in outcome) throw new Error(`${server.name}: ${outcome.error}`)
+    const used = after.cpu - before.cpu
+    return {
+      ...outcome,
+      cpu: used / outcome.requests,
+      busy: used / 1e6 / outcome.seconds,
+      rss: after.rss,
+    }
+  }
+
+  close(): void {
+    this.#child.disconnect()
+  }
+}
