@@ -7,6 +7,7 @@ import { LoadGenerator } from './speed/processes.ts'
 import { publish } from './speed/report.ts'
 import { refusals } from './speed/refuse.ts'
 import { full, quick, type Size } from './speed/size.ts'
+import { steps } from './speed/steps.ts'
 
 // `npm run bench -- [--quick] [--algorithm NAME]… [PART]…`, all parts where none is named.
 
@@ -17,6 +18,7 @@ const parts: Record<string, (size: Size) => Promise<void>> = {
     publish('a long run', await endurance(issuer, load, size))
     publish('hit rate', await hitRate(issuer, load, size))
   },
+  steps: async (size) => publish('steps', await steps(issuer, size)),
 }
 
 const { values, positionals } = parseArgs({
