@@ -3,10 +3,12 @@ import { createCertificate } from './certificate.ts'
 import { Issuer, type Algorithm } from './issuer.ts'
 import { Acceptance, promises } from './speed/accept.ts'
 import { endurance, hitRate } from './speed/endure.ts'
+import { installedSize } from './speed/installed.ts'
 import { LoadGenerator } from './speed/processes.ts'
 import { publish } from './speed/report.ts'
 import { refusals } from './speed/refuse.ts'
 import { full, quick, type Size } from './speed/size.ts'
+import { coldStart } from './speed/startup.ts'
 import { steps } from './speed/steps.ts'
 
 // `npm run bench -- [--quick] [--algorithm NAME]… [PART]…`, all parts where none is named.
@@ -19,6 +21,10 @@ const parts: Record<string, (size: Size) => Promise<void>> = {
     publish('hit rate', await hitRate(issuer, load, size))
   },
   steps: async (size) => publish('steps', await steps(issuer, size)),
+  start: async (size) => {
+    publish('cold start', await coldStart(size))
+    publish('installed size', installedSize())
+  },
 }
 
 const { values, positionals } = parseArgs({
