@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { percentile } from './statistics.ts'
 
 // The load generator, a process of its own: each connection sends a request, waits for the answer and sends the next.
@@ -46,30 +47,34 @@ function requestsFor({ url, file, from, count }: Order): Buffer[] {
   })
 }
 
-async function send(order: Order): Promise<Outcome> {
-  const requests = requestsFor(order)
-  const { hostname, port } = new URL(order.url)
-  const latencies = new Float64Array(order.count)
+/** Sockets that have had an answer already, so that accepting connections is not part of what is measured. */
+function open({ url, connections }: Order): Promise<Socket[]> {
+  const { hostname, port, host } = new URL(url)
+  const warm = async (): Promise<Socket> => {
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+    socket.write(`GET /ping HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+    await once(socket, 'data')
+    return socket
+  }
+  return Promise.all(Array.from({ length: connections }, warm))
+}
+
+async function send({ count, milliseconds }: Order, requests: Buffer[], sockets: Socket[]): Promise<Outcome> {
+  const latencies = new Float64Array(count)
   const statuses: Record<string, number> = {}
   let sent = 0
   let answered = 0
   const start = performance.now()
-  const end = start + order.milliseconds
+  const end = start + milliseconds
 
-  const connection = (): Promise<void> =>
+  const drive = (socket: Socket): Promise<void> =>
     new Promise((resolve, reject) => {
-      const socket = connect({ host: hostname, port: Number(port), noDelay: true })
       let sentAt = 0
       const next = (): void => {
         sentAt = performance.now()
-        if (sent === order.count || sentAt > end) {
-          socket.destroy()
-          resolve()
-          return
-        }
-        socket.write(requests[sent++ % requests.length]!)
+        if (sent === count || sentAt > end) resolve()
+        else socket.write(requests[sent++ % requests.length]!)
       }
-      socket.once('connect', next)
       socket.once('error', reject)
       socket.once('end', () => reject(new Error('the server ended a connection')))
       socket.on('data', (answer) => {
@@ -84,24 +89,30 @@ async function send(order: Order): Promise<Outcome> {
         statuses[status] = (statuses[status] ?? 0) + 1
         next()
       })
+      next()
     })
 
-  await Promise.all(Array.from({ length: order.connections }, connection))
+  await Promise.all(sockets.map(drive))
   const seconds = (performance.now() - start) / 1000
   const sorted = latencies.subarray(0, answered).toSorted()
-  return {
-    requests: answered,
-    seconds,
-    statuses,
-    p50: percentile(sorted, 50),
-    p99: percentile(sorted, 99),
+  return { requests: answered, seconds, statuses, p50: percentile(sorted, 50), p99: percentile(sorted, 99) }
+}
+
+/** For each order: says `ready`, waits for the word to go, says what came of it, and lets go when it is told. */
+async function serve(): Promise<void> {
+  for (;;) {
+    const [order] = (await once(process, 'message')) as [Order]
+    const requests = requestsFor(order)
+    const sockets = await open(order)
+    process.send!('ready')
+    await once(process, 'message')
+    const outcome = await send(order, requests, sockets)
+    process.send!(outcome)
+    await once(process, 'message')
+    for (const socket of sockets) socket.destroy()
+    process.send!('done')
   }
 }
 
-process.on('message', (order: Order) => {
-  void send(order).then(
-    (outcome) => process.send!(outcome),
-    (error: Error) => process.send!({ error: error.message }),
-  )
-})
 process.once('disconnect', () => process.exit())
+await serve()

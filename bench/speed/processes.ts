@@ -12,10 +12,21 @@ import type { Reading } from './meter.ts'
 const meter = new URL('meter.js', import.meta.url).href
 const loadGenerator = fileURLToPath(new URL('load.js', import.meta.url))
 
+/** @throws {Error} where the child ends instead of answering. */
 async function ask<Answer>(child: ChildProcess, message: object | string): Promise<Answer> {
+  const waiting = new AbortController()
+  const { signal } = waiting
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a process ended with ${code}`)
+  })
   child.send(message)
-  const [answer] = (await once(child, 'message')) as [Answer]
-  return answer
+  try {
+    const [answer] = (await Promise.race([once(child, 'message', { signal }), ended])) as [Answer]
+    return answer
+  } finally {
+    ended.catch(() => undefined)
+    waiting.abort()
+  }
 }
 
 /** A contestant under measurement. */
@@ -89,14 +100,11 @@ export class LoadGenerator {
   }
 
   async measure(server: Server, load: Load): Promise<Measurement> {
+    await this.#tell({ ...load, url: server.url, connections })
     const before = await server.read()
-    const outcome = await ask<Outcome | { error: string }>(this.#child, {
-      ...load,
-      url: server.url,
-      connections,
-    })
+    const outcome = await this.#tell<Outcome>('go')
     const after = await server.read()
-    if ('error' in outcome) throw new Error(`${server.name}: ${outcome.error}`)
+    await this.#tell('end')
     const used = after.cpu - before.cpu
     return {
       ...outcome,
@@ -104,6 +112,10 @@ export class LoadGenerator {
       busy: used / 1e6 / outcome.seconds,
       rss: after.rss,
     }
+  }
+
+  #tell<Answer>(message: Order | 'go' | 'end'): Promise<Answer> {
+    return ask(this.#child, message)
   }
 
   close(): void {

@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { format, resolveConfig } from 'prettier'
 import type { Summary } from './statistics.ts'
 
 // Run as bench/dist/speed/report.js.
@@ -33,14 +35,20 @@ export function megabytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1)
 }
 
-/** Prints a section and writes it into the README, between its markers. */
-export function publish(name: string, text: string): void {
+/** Prints a section. */
+export function show(name: string, text: string): void {
   console.log(`\n## ${name}\n\n${text}`)
+}
+
+/** Writes a section into the README, between its markers. */
+export async function write(name: string, text: string): Promise<void> {
   const begin = `<!-- ${name}: written by the benchmark -->`
   const end = `<!-- end of ${name} -->`
   const document = readFileSync(readme, 'utf8')
   const [before, rest] = document.split(begin)
   const after = rest?.split(end)[1]
   if (after === undefined) throw new Error(`bench/README.md has no markers for ${name}`)
-  writeFileSync(readme, `${before}${begin}\n\n${text}\n\n${end}${after}`)
+  const whole = `${before}${begin}\n\n${text}\n\n${end}${after}`
+  const style = await resolveConfig(fileURLToPath(readme))
+  writeFileSync(readme, await format(whole, { ...style, parser: 'markdown' }))
 }

@@ -8,7 +8,8 @@ export async function startAll(names: readonly string[], issuer: Issuer): Promis
     try {
       servers.push(await Server.start(name, issuer))
     } catch (error) {
-      console.log((error as Error).message)
+      const { message } = error as Error
+      console.log(`${name} is left out: ${/^\w*Error: .{0,100}/m.exec(message)?.[0] ?? message}`)
     }
   }
   return servers

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { Bench } from 'tinybench'
 import type { IssuerData } from '../contestant.ts'
 import type { Algorithm } from '../issuer.ts'
 import { bareVerifier, partsOf } from './bare-verify.ts'
+import { measure, type Step, type StepResult } from './calls.ts'
 
 // The parts of the plugin as they are published; this file is run as bench/dist/speed/steps-child.js.
 const dist = new URL('../../../dist/', import.meta.url).href
@@ -31,23 +31,10 @@ export interface Material {
   readonly milliseconds: number
 }
 
-/** Nanoseconds and bytes of one call. */
-export interface StepResult {
-  readonly name: string
-  readonly median: number
-  readonly p99: number
-  readonly bytes: number
-}
-
-interface Step {
-  readonly name: string
-  /** Makes the inputs of one batch of calls; not part of what is measured. */
-  readonly prepare: () => readonly unknown[]
-  readonly call: (input: never) => unknown
-}
-
 const [material] = (await once(process, 'message')) as [Material]
-process.send!(await measure(await createSteps(material), material.milliseconds))
+const results: StepResult[] = []
+for (const step of await createSteps(material)) results.push(await measure(step, material.milliseconds))
+process.send!(results)
 process.disconnect()
 
 async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
@@ -107,59 +94,4 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
       () => bearerChallenge('api', expired),
     ),
   ]
-}
-
-async function measure(steps: readonly Step[], milliseconds: number): Promise<StepResult[]> {
-  const results: StepResult[] = []
-  for (const { name, prepare, call } of steps) {
-    const size = prepare().length
-    let inputs: readonly unknown[] = []
-    const kept: unknown[] = Array.from({ length: size })
-    const first = call(prepare()[0] as never)
-    const isAsync = first instanceof Promise
-    await first
-    const batch = (): void => {
-      for (let index = 0; index < size; index += 1) kept[index] = call(inputs[index] as never)
-    }
-    const asyncBatch = async (): Promise<void> => {
-      for (let index = 0; index < size; index += 1) kept[index] = await call(inputs[index] as never)
-    }
-    const bench = new Bench({ time: milliseconds, warmupTime: milliseconds / 2 })
-    bench.add(name, isAsync ? asyncBatch : batch, {
-      async: isAsync,
-      beforeEach() {
-        inputs = prepare()
-      },
-    })
-    const [task] = await bench.run()
-    if (task?.result.state !== 'completed') throw new Error(`${name}: ${task?.result.state}`)
-    const { latency } = task.result
-    const toNanoseconds = 1e6 / size
-    const bytes = await allocated(
-      async () => {
-        await (isAsync ? asyncBatch() : batch())
-      },
-      () => (inputs = prepare()),
-    )
-    results.push({
-      name,
-      median: latency.p50 * toNanoseconds,
-      p99: latency.p99 * toNanoseconds,
-      bytes: bytes / size,
-    })
-  }
-  return results
-}
-
-/** Bytes that one batch leaves on the heap, collected or not; memory outside of it, such as a Buffer's, is not in here. */
-async function allocated(batch: () => Promise<void>, prepare: () => void): Promise<number> {
-  const samples: number[] = []
-  for (let sample = 0; sample < 9; sample += 1) {
-    prepare()
-    globalThis.gc!()
-    const before = process.memoryUsage().heapUsed
-    await batch()
-    samples.push(process.memoryUsage().heapUsed - before)
-  }
-  return samples.toSorted((a, b) => a - b)[4]!
 }
