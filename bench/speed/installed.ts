@@ -23,8 +23,11 @@ export function installedSize(): string {
       bench,
       names.map((name) => `node_modules/${name}`),
     )
-  const own = ['fast-jwt', 'fastify-plugin', 'get-jwks'].map((name) => `node_modules/${name}`)
-  const plugin = tree(root, own)
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Locked
+  const plugin = tree(
+    root,
+    Object.keys(manifest.dependencies!).map((name) => `node_modules/${name}`),
+  )
   plugin.set(
     'fastify-jwks-auth',
     ['dist', 'package.json', 'README.md', 'LICENSE']
