@@ -54,7 +54,7 @@ export class Acceptance {
     const servers = await startAll([fastify, express, ...field.map(({ name }) => name)], issuer)
     const able: Server[] = []
     for (const server of servers) {
-      const requests = { from: 0, count: size.warmUp, milliseconds: 4 * size.milliseconds }
+      const requests = { from: 0, count: size.warmUp, milliseconds: 6 * size.milliseconds }
       await load.measure(server, { ...requests, file: warmUp })
       const { statuses } = await load.measure(server, { ...requests, file: seen })
       if (isAll(statuses, '200')) able.push(server)
