@@ -13,8 +13,8 @@ import { full, quick, type Size } from './speed/size.ts'
 import { coldStart } from './speed/startup.ts'
 import { steps } from './speed/steps.ts'
 
-// `npm run bench -- [--quick] [--algorithm NAME]… [PART]…`: all parts where none is named. The whole of a full run
-// goes into the README.
+// `npm run bench -- [--quick] [--algorithm NAME]… [PART]…`: all parts and algorithms where none are named. What was not
+// cut short goes into the README.
 
 /** The sections that each part gives, by their names. */
 const parts: Readonly<Record<string, (size: Size) => Promise<Record<string, string>>>> = {
@@ -43,17 +43,18 @@ const unknown = positionals.find((name) => !Object.hasOwn(parts, name))
 if (unknown !== undefined) throw new Error(`no part "${unknown}"; there are ${Object.keys(parts).join(', ')}`)
 const chosen = positionals.length > 0 ? positionals : Object.keys(parts)
 const size = values.quick ? quick : full
+const isWritten = !values.quick && !values.algorithm
 const algorithms = (values.algorithm ?? size.algorithms) as readonly Algorithm[]
 
 const issuer = await Issuer.start(createCertificate())
 const load = new LoadGenerator()
 const start = performance.now()
 show('machine', machine())
-if (!values.quick) await write('machine', machine())
+if (isWritten) await write('machine', machine())
 for (const name of chosen) {
   for (const [section, text] of Object.entries(await parts[name]!({ ...size, algorithms }))) {
     show(section, text)
-    if (!values.quick) await write(section, text)
+    if (isWritten) await write(section, text)
   }
 }
 console.log(`\n${Math.round((performance.now() - start) / 1000)} s`)

@@ -22,7 +22,7 @@ export async function refusals(issuer: Issuer, load: LoadGenerator, size: Size):
   }))
   const servers = await startAll(names, issuer)
   for (const server of servers) {
-    for (const { requests } of kinds) await load.measure(server, { ...requests, count: size.warmUp })
+    for (const { requests } of kinds) await load.measure(server, { ...requests, count: size.refusedRequests })
   }
   const measured = new Map<string, Measurement[]>()
   for (let round = 1; round <= Math.min(size.rounds, mostRounds); round += 1) {
