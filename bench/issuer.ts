@@ -1,4 +1,11 @@
-import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+  sign,
+  type KeyObject,
+} from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
@@ -11,7 +18,7 @@ export type Algorithm = 'RS256' | 'ES256' | 'EdDSA'
 export interface Key {
   readonly alg: Algorithm
   readonly kid: string
-  readonly privateKey: string
+  readonly privateKey: KeyObject
   /** The public key as it is published. */
   readonly jwk: object
 }
@@ -31,8 +38,12 @@ export function createKey(alg: Algorithm = 'RS256'): Key {
   const pair = keyPairs[alg]()
   // By way of PEM: Node may stand still where a key that was just generated is exported as a JWK.
   const publicKey = createPublicKey(pair.publicKey.export({ type: 'spki', format: 'pem' }))
-  const privateKey = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
-  return { alg, kid, privateKey, jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' } }
+  return {
+    alg,
+    kid,
+    privateKey: pair.privateKey,
+    jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' },
+  }
 }
 
 /** An issuer on loopback, over https since some accept no other, whose behaviour can be changed at any time. */

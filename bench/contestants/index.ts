@@ -4,6 +4,7 @@ import type { Contestant } from '../contestant.ts'
 export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = {
   bare: async () => (await import('./bare.ts')).bare,
   'bare, Express': async () => (await import('./bare.ts')).bareExpress,
+  'crypto.verify': async () => (await import('./crypto-verify.ts')).cryptoVerify,
   'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
   'fastify-jwks-auth, no cache': async () => (await import('./fastify-jwks-auth.ts')).uncached,
   'get-jwks': async () => (await import('./get-jwks.ts')).plain,

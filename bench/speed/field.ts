@@ -6,11 +6,14 @@ export interface Entry {
 
 export const fastify = 'bare'
 export const express = 'bare, Express'
+/** The signature alone, in a hook. */
+export const signatureAlone = 'crypto.verify'
 export const ours = 'fastify-jwks-auth'
 export const oursUncached = 'fastify-jwks-auth, no cache'
 
 /** Rivals as their README has them, and again at their best setting where that is another one. */
 export const field: readonly Entry[] = [
+  { name: signatureAlone, bare: fastify },
   { name: ours, bare: fastify },
   { name: oursUncached, bare: fastify },
   { name: 'get-jwks', bare: fastify },
