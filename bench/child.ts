@@ -1,10 +1,15 @@
-import { fork } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { RunningServer } from './contestant.ts'
 import type { Issuer } from './issuer.ts'
 
 const server = fileURLToPath(new URL('server.js', import.meta.url))
+
+/** A contestant in a process of its own. */
+export interface RunningChild extends RunningServer {
+  readonly process: ChildProcess
+}
 
 /**
  * Starts a contestant in a fresh process, with the issuer's certificate among its authorities.
@@ -15,7 +20,7 @@ export async function startChild(
   name: string,
   { data, certificate }: Issuer,
   execArgv: string[] = [],
-): Promise<RunningServer> {
+): Promise<RunningChild> {
   const child = fork(server, [name, JSON.stringify(data)], {
     execArgv,
     env: { PATH: process.env.PATH, NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: certificate.path },
@@ -29,6 +34,7 @@ export async function startChild(
   if (!started) throw new Error(`${name} did not start: ${errors}`)
   const [{ url }] = started as [{ url: string }]
   return {
+    process: child,
     url,
     async close() {
       child.kill()

@@ -1,4 +1,11 @@
-import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+  sign,
+  type KeyObject,
+} from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
@@ -6,9 +13,12 @@ import type { AddressInfo } from 'node:net'
 import type { Certificate } from './certificate.ts'
 import type { IssuerData } from './contestant.ts'
 
+export type Algorithm = 'RS256' | 'ES256' | 'EdDSA'
+
 export interface Key {
+  readonly alg: Algorithm
   readonly kid: string
-  readonly privateKey: string
+  readonly privateKey: KeyObject
   /** The public key as it is published. */
   readonly jwk: object
 }
@@ -17,15 +27,23 @@ const years = 365 * 24 * 60 * 60
 const jwksPath = '/.well-known/jwks.json'
 const metadataPath = '/.well-known/openid-configuration'
 
-export function createKey(): Key {
+const keyPairs = {
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  EdDSA: () => generateKeyPairSync('ed25519'),
+}
+
+export function createKey(alg: Algorithm = 'RS256'): Key {
   const kid = randomUUID()
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  })
-  const jwk = createPublicKey(publicKey).export({ format: 'jwk' })
-  return { kid, privateKey, jwk: { ...jwk, kid, alg: 'RS256', use: 'sig' } }
+  const pair = keyPairs[alg]()
+  // By way of PEM: Node may stand still where a key that was just generated is exported as a JWK.
+  const publicKey = createPublicKey(pair.publicKey.export({ type: 'spki', format: 'pem' }))
+  return {
+    alg,
+    kid,
+    privateKey: pair.privateKey,
+    jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' },
+  }
 }
 
 /** An issuer on loopback, over https since some accept no other, whose behaviour can be changed at any time. */
@@ -113,7 +131,11 @@ export class Issuer {
     const { issuer, jwksUri } = this.data
     const documents: Record<string, object> = {
       [jwksPath]: { keys: this.keys.map(({ jwk }) => jwk) },
-      [metadataPath]: { issuer, jwks_uri: jwksUri, id_token_signing_alg_values_supported: ['RS256'] },
+      [metadataPath]: {
+        issuer,
+        jwks_uri: jwksUri,
+        id_token_signing_alg_values_supported: Object.keys(keyPairs),
+      },
     }
     const document = documents[url!]
     setTimeout(() => {

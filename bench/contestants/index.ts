@@ -3,7 +3,10 @@ import type { Contestant } from '../contestant.ts'
 /** By name; only the one that is asked for is loaded. */
 export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = {
   bare: async () => (await import('./bare.ts')).bare,
+  'bare, Express': async () => (await import('./bare.ts')).bareExpress,
+  'crypto.verify': async () => (await import('./crypto-verify.ts')).cryptoVerify,
   'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
+  'fastify-jwks-auth, no cache': async () => (await import('./fastify-jwks-auth.ts')).uncached,
   'get-jwks': async () => (await import('./get-jwks.ts')).plain,
   'get-jwks, cached': async () => (await import('./get-jwks.ts')).cached,
   'fastify-jwt-jwks': async () => (await import('./fastify-jwt-jwks.ts')).plain,

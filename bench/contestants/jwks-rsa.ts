@@ -11,7 +11,7 @@ function recipe(options: Partial<ExpressJwtOptions>): Contestant {
           secret: jwksRsa.expressJwtSecret({ jwksUri, ...options }),
           audience,
           issuer,
-          algorithms: ['RS256'],
+          algorithms: ['RS256', 'ES256'],
         }),
       ),
   }

@@ -1,0 +1,176 @@
+import { createKey, type Algorithm, type Issuer, type Key } from '../issuer.ts'
+import { bareVerifier, partsOf } from './bare-verify.ts'
+import { express, fastify, field, type Entry } from './field.ts'
+import type { Load, LoadGenerator, Measurement, Server } from './processes.ts'
+import { figure, spread, table, type Row } from './report.ts'
+import { startAll } from './servers.ts'
+import type { Size } from './size.ts'
+import { shuffled, summarize, type Summary } from './statistics.ts'
+import { createTokens } from './tokens.ts'
+
+/** The two workloads: tokens seen before, and tokens never seen before. */
+export type Workload = 'seen' | 'new'
+
+/** Makes one figure of a round: of the CPU times per request, and of the bare verification's. */
+export type Compare = (cpu: (workload: Workload, name: string) => number, verify: number) => number
+
+/** What one round gave: for each contestant and workload a measurement, and the bare verification's CPU time. */
+interface Round {
+  readonly verify: number
+  readonly measurements: ReadonlyMap<string, Measurement>
+}
+
+const users = 200
+
+/** Accepted tokens of one algorithm, by all contestants that can, side by side. */
+export class Acceptance {
+  readonly algorithm: Algorithm
+  readonly entries: readonly Entry[]
+  readonly #rounds: readonly Round[]
+  /** What those that don't accept the algorithm said. */
+  readonly #unable: readonly string[]
+
+  private constructor(
+    algorithm: Algorithm,
+    entries: readonly Entry[],
+    rounds: readonly Round[],
+    unable: readonly string[],
+  ) {
+    this.#unable = unable
+    this.algorithm = algorithm
+    this.entries = entries
+    this.#rounds = rounds
+  }
+
+  static async run(
+    algorithm: Algorithm,
+    issuer: Issuer,
+    load: LoadGenerator,
+    size: Size,
+  ): Promise<Acceptance> {
+    const key = createKey(algorithm)
+    issuer.keys = [key]
+    const headers = (await createTokens(issuer.data, key, users + size.warmUp + size.newTokens)).map(
+      (token) => `Bearer ${token}`,
+    )
+    const seen = load.store(`${algorithm}-seen`, headers.slice(0, users))
+    const warmUp = load.store(`${algorithm}-warm-up`, headers.slice(users, users + size.warmUp))
+    const fresh = load.store(`${algorithm}-new`, headers.slice(users + size.warmUp))
+    const share = Math.floor(size.newTokens / size.rounds)
+    const loads = (round: number): Record<Workload, Load> => ({
+      seen: { file: seen, from: 0, count: size.seenRequests, milliseconds: size.milliseconds },
+      new: { file: fresh, from: round * share, count: share, milliseconds: size.milliseconds },
+    })
+
+    const servers = await startAll([fastify, express, ...field.map(({ name }) => name)], issuer)
+    const able: Server[] = []
+    const unable: string[] = []
+    for (const server of servers) {
+      const requests = { from: 0, count: size.warmUp, milliseconds: 6 * size.milliseconds }
+      await load.measure(server, { ...requests, file: warmUp })
+      const { statuses } = await load.measure(server, { ...requests, file: seen })
+      if (isAll(statuses, '200')) able.push(server)
+      else unable.push(`${server.name} (${Object.keys(statuses).join(', ')})`)
+    }
+
+    const rounds: Round[] = []
+    for (let round = 0; round < size.rounds; round += 1) {
+      const measurements = new Map<string, Measurement>()
+      for (const workload of ['seen', 'new'] as const) {
+        for (const server of shuffled(able)) {
+          const measurement = await load.measure(server, loads(round)[workload])
+          if (!isAll(measurement.statuses, '200')) {
+            throw new Error(`${server.name} answered ${JSON.stringify(measurement.statuses)}`)
+          }
+          measurements.set(`${workload} ${server.name}`, measurement)
+        }
+      }
+      rounds.push({ verify: bareVerify(key, headers.slice(0, users)), measurements })
+      process.stderr.write(`${algorithm}: round ${round + 1} of ${size.rounds}\n`)
+    }
+    await Promise.all(servers.map((server) => server.close()))
+    const names = new Set(able.map(({ name }) => name))
+    return new Acceptance(
+      algorithm,
+      field.filter(({ name }) => names.has(name)),
+      rounds,
+      unable,
+    )
+  }
+
+  get verify(): Summary {
+    return summarize(this.#rounds.map((round) => round.verify))
+  }
+
+  /** Compares figures of the same round, and summarizes what the rounds gave. */
+  summary(compare: Compare): Summary {
+    return summarize(
+      this.#rounds.map(({ measurements, verify }) =>
+        compare((workload, name) => measurements.get(`${workload} ${name}`)?.cpu ?? Number.NaN, verify),
+      ),
+    )
+  }
+
+  table(): string {
+    const workloads: readonly Workload[] = ['seen', 'new']
+    const parts = workloads.map((workload) => {
+      const bare = [fastify, express].map((name) => ({ name, bare: name }))
+      const rows = [...bare, ...this.entries].map((entry) => this.#row(workload, entry))
+      const title =
+        workload === 'seen' ? `${users} users' tokens again and again` : 'Tokens that were never seen before'
+      const head = [
+        '',
+        'CPU per request, µs',
+        'added to the bare route, µs',
+        'requests/s',
+        'p50, ms',
+        'p99, ms',
+        'busy',
+      ]
+      return `${this.algorithm}. ${title}:\n\n${table(head, rows)}`
+    })
+    const leftOut =
+      this.#unable.length > 0
+        ? [`Left out, since they refuse ${this.algorithm}: ${this.#unable.join(', ')}.`]
+        : []
+    return [
+      ...parts,
+      ...leftOut,
+      `\`crypto.verify\` of these tokens in a loop, and nothing else running: ${spread(this.verify)} µs.`,
+    ].join('\n\n')
+  }
+
+  #row(workload: Workload, { name, bare }: Entry): Row {
+    const all = (value: (measurement: Measurement) => number): Summary =>
+      summarize(this.#rounds.map(({ measurements }) => value(measurements.get(`${workload} ${name}`)!)))
+    const added = this.summary((cpu) => cpu(workload, name) - cpu(workload, bare))
+    return [
+      name,
+      spread(all(({ cpu }) => cpu)),
+      name === bare ? '' : spread(added),
+      figure(all(({ requests, seconds }) => requests / seconds).median),
+      figure(all(({ p50 }) => p50).median),
+      figure(all(({ p99 }) => p99).median),
+      `${Math.round(all(({ busy }) => busy).median * 100)} %`,
+    ]
+  }
+}
+
+/** CPU time of `crypto.verify` alone, microseconds. */
+function bareVerify({ alg, jwk }: Key, headers: readonly string[]): number {
+  const isGood = bareVerifier(alg, jwk)
+  const parts = headers.map((header) => partsOf(header.slice('Bearer '.length)))
+  const verifyAll = (): void => {
+    if (!parts.every(isGood)) throw new Error('a token of our own is not good')
+  }
+  verifyAll()
+  const repeats = 10
+  const before = process.cpuUsage()
+  for (let repeat = 0; repeat < repeats; repeat += 1) verifyAll()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / (repeats * parts.length)
+}
+
+function isAll(statuses: Readonly<Record<string, number>>, status: string): boolean {
+  return Object.keys(statuses).join(' ') === status
+}

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
+
+// Run as bench/dist/speed/machine.js.
+const places = { plugin: new URL('../../../', import.meta.url), rivals: new URL('../../', import.meta.url) }
+const packages = {
+  plugin: ['fastify', 'fast-jwt', 'get-jwks'],
+  rivals: [
+    '@fastify/jwt',
+    'fastify-jwt-jwks',
+    'jose',
+    'aws-jwt-verify',
+    'express',
+    'express-jwt',
+    'jwks-rsa',
+    'express-oauth2-jwt-bearer',
+  ],
+}
+
+/** Where and with what the figures were made. */
+export function machine(): string {
+  const processors = cpus()
+  const gibibytes = Math.round(totalmem() / 2 ** 30)
+  const versions = (['plugin', 'rivals'] as const).flatMap((place) =>
+    packages[place].map((name) => `${name} ${versionOf(name, places[place])}`),
+  )
+  return [
+    `${processors.length} cores of ${processors[0]!.model.trim()}, ${gibibytes} GiB, ${type()} ${release()}, Node ${process.version}, ` +
+      `${new Date().toISOString().slice(0, 10)}; load average before the run ${loadavg()[0]!.toFixed(1)}.`,
+    `${versions.join(', ')}.`,
+  ].join('\n\n')
+}
+
+function versionOf(name: string, place: URL): string {
+  const manifest = readFileSync(new URL(`node_modules/${name}/package.json`, place), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}

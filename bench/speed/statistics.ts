@@ -1,0 +1,26 @@
+/** @param sorted - In ascending order. */
+export function percentile(sorted: ArrayLike<number>, percent: number): number {
+  const place = ((sorted.length - 1) * percent) / 100
+  const below = sorted[Math.floor(place)]!
+  const above = sorted[Math.ceil(place)]!
+  return below + (above - below) * (place % 1)
+}
+
+/** The median of what the rounds gave, and the quartiles around it. */
+export interface Summary {
+  readonly median: number
+  readonly low: number
+  readonly high: number
+}
+
+export function summarize(samples: readonly number[]): Summary {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return { median: percentile(sorted, 50), low: percentile(sorted, 25), high: percentile(sorted, 75) }
+}
+
+export function shuffled<T>(values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, place: Math.random() }))
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ value }) => value)
+}
