@@ -1,27 +1,47 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { SignatureVerifier } from './jwt.ts'
+import type { AccessTokenClaims, JoseHeader } from './token.ts'
 
 /** Bounds of the cache of verified tokens. */
 export interface CacheSettings {
   /** Tokens. */
   readonly max: number
-  /** Bytes, about: what their claims take in memory. */
+  /** Bytes, about: what their headers and claims take in memory. */
   readonly maxBytes: number
 }
 
-/** What an entry takes beside its claims: digest, places in the lists, the entry itself. */
-const overhead = 512
+/** A token of which all is known to be good, its times aside, for as long as its verifier is the one to ask. */
+export interface KnownToken {
+  readonly header: JoseHeader
+  readonly claims: AccessTokenClaims
+  readonly verifier: SignatureVerifier
+}
+
+interface Entry extends KnownToken {
+  readonly digest: string
+}
+
+/** What an entry takes beside header and claims: name, digest, places in the lists, the entry itself. */
+const overhead = 640
+/** Characters of a signature by which a token is looked up: as many bits as a digest has. */
+const nameLength = 43
 
 /**
- * What is known of tokens whose signature was good, the least recently used leaving first. Tokens are known by
- * their SHA-256, so that none is kept and strangers can't choose where theirs fall.
- *
- * @typeParam Known - What is known. It names the key that verified the token, so that it ends with it.
+ * Verified tokens, the least recently used leaving first. A token is known by its SHA-256, so that none is kept and
+ * no part of one speaks for it; the end of its signature only tells, at next to no cost, whether that needs to be
+ * computed. It is kept when it is verified for the second time: many tokens never come back, and to keep those
+ * would cost more than their verification saves.
  */
-export class TokenCache<Known extends { readonly verifier: unknown }> {
-  readonly #entries: LRUCache<string, Known>
+export class TokenCache {
+  readonly #max: number
+  readonly #entries: LRUCache<string, Entry>
+  /** Names of tokens that were verified lately, in two generations. */
+  #seen = new Set<string>()
+  #seenBefore = new Set<string>()
 
   constructor({ max, maxBytes }: CacheSettings) {
+    this.#max = max
     this.#entries = new LRUCache({ max, maxSize: maxBytes })
   }
 
@@ -30,28 +50,52 @@ export class TokenCache<Known extends { readonly verifier: unknown }> {
     return this.#entries.calculatedSize
   }
 
-  find(digest: string): Known | undefined {
-    return this.#entries.get(digest)
+  find(token: string): KnownToken | undefined {
+    const entry = this.#entries.get(token.slice(-nameLength))
+    return entry && entry.digest === digestOf(token) ? entry : undefined
   }
 
-  /** @param bytes - What the claims take in memory. A token that takes more than there is room for is not kept. */
-  keep(digest: string, known: Known, bytes: number): void {
-    this.#entries.set(digest, known, { size: bytes + overhead })
+  /**
+   * Only for tokens that were verified just now.
+   *
+   * @param bytes - What header and claims take in memory. A token that takes more than there is room for is not kept.
+   */
+  keep(token: string, { header, claims, verifier }: KnownToken, bytes: number): void {
+    const name = token.slice(-nameLength)
+    if (!this.#seen.has(name) && !this.#seenBefore.has(name)) {
+      this.#see(name)
+      return
+    }
+    const entry = { header, claims, verifier, digest: digestOf(token) }
+    this.#entries.set(copyOf(name), entry, { size: bytes + overhead })
   }
 
-  drop(digest: string): void {
-    this.#entries.delete(digest)
+  drop(token: string): void {
+    this.#entries.delete(token.slice(-nameLength))
   }
 
   /** Drops every token that one of these keys verified. */
-  dropVerifiedBy(verifiers: ReadonlySet<Known['verifier']>): void {
+  dropVerifiedBy(verifiers: ReadonlySet<SignatureVerifier>): void {
     if (verifiers.size === 0) return
-    const known = Array.from(this.#entries.entries())
-    for (const [digest, { verifier }] of known) if (verifiers.has(verifier)) this.#entries.delete(digest)
+    const entries = Array.from(this.#entries.entries())
+    for (const [name, { verifier }] of entries) if (verifiers.has(verifier)) this.#entries.delete(name)
+  }
+
+  #see(name: string): void {
+    if (this.#seen.size >= this.#max) {
+      this.#seenBefore = this.#seen
+      this.#seen = new Set()
+    }
+    this.#seen.add(copyOf(name))
   }
 }
 
-/** The name of a token in the cache. */
+/** What a token is known by. */
 export function digestOf(token: string): string {
   return hash('sha256', token, 'base64')
+}
+
+/** A slice would hold on to the whole token. */
+function copyOf(name: string): string {
+  return Buffer.from(name).toString()
 }

@@ -132,8 +132,8 @@ export interface PluginOptions<Request, Claims, User> {
   /** How keys are kept. */
   jwks?: JwksOptions
   /**
-   * Verified tokens are remembered, so that their signature is verified once: until they expire, their key is
-   * removed, or others are used more. `false`: each is verified each time.
+   * Tokens that are verified for the second time are remembered, so that their signature needn't be verified again:
+   * until they expire, their key is removed, or others are used more. `false`: each is verified each time.
    */
   cache?: CacheOptions | false
   /** Finds the token instead of the Authorization header; undefined where there is none. */

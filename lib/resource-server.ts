@@ -1,4 +1,4 @@
-import { digestOf, TokenCache, type CacheSettings } from './cache.ts'
+import { TokenCache, type CacheSettings } from './cache.ts'
 import { claimsRefusal, timesRefusal } from './checks.ts'
 import { diagnostics, kidForDisplay } from './diagnostics.ts'
 import { JwksAuthError, refusals } from './errors.ts'
@@ -28,19 +28,14 @@ interface Candidate extends UnverifiedToken {
   readonly verifier?: SignatureVerifier
 }
 
-/** A token of which all is known to be good, its times aside. */
-interface KnownToken extends Pick<AccessToken, 'header' | 'claims'> {
-  readonly verifier: SignatureVerifier
-}
-
 /** An OAuth 2.0 resource server's verdict on access tokens, without a framework. */
 export class ResourceServer {
   readonly #issuers: ReadonlyMap<unknown, Issuer>
   readonly #reader = new TokenReader()
-  readonly #cache: TokenCache<KnownToken> | undefined
+  readonly #cache: TokenCache | undefined
 
   constructor(issuers: readonly IssuerSettings[], context: ResourceServerContext) {
-    const cache = context.cache && new TokenCache<KnownToken>(context.cache)
+    const cache = context.cache && new TokenCache(context.cache)
     const onRemoved: IssuerContext['onRemoved'] = (verifiers) => cache?.dropVerifiedBy(verifiers)
     this.#cache = cache
     this.#issuers = new Map(
@@ -57,14 +52,13 @@ export class ResourceServer {
   verify(raw: unknown): AccessToken | Promise<AccessToken> {
     const startedAt = diagnostics.tokenAccepted.hasSubscribers ? performance.now() : 0
     if (typeof raw !== 'string') throw new JwksAuthError(refusals.unreadable)
-    const digest = this.#cache ? digestOf(raw) : ''
-    const token: Candidate | undefined = this.#cache?.find(digest) ?? this.#reader.read(raw)
+    const token: Candidate | undefined = this.#cache?.find(raw) ?? this.#reader.read(raw)
     if (!token) throw new JwksAuthError(refusals.unreadable)
     const issuer = this.#issuers.get(token.claims.iss)
     if (!issuer) throw new JwksAuthError(refusals.claims)
     const found = issuer.verifierFor(token.header)
-    if (!(found instanceof Promise)) return this.#judge(raw, digest, token, issuer, found, startedAt)
-    return found.then((verifier) => this.#judge(raw, digest, token, issuer, verifier, startedAt))
+    if (!(found instanceof Promise)) return this.#judge(raw, token, issuer, found, startedAt)
+    return found.then((verifier) => this.#judge(raw, token, issuer, verifier, startedAt))
   }
 
   /** What of a token may be repeated: the issuer that it names, if it is one of ours, and its kid. */
@@ -91,7 +85,6 @@ export class ResourceServer {
 
   #judge(
     raw: string,
-    digest: string,
     token: Candidate,
     { rules }: Issuer,
     verifier: SignatureVerifier | undefined,
@@ -105,13 +98,13 @@ export class ResourceServer {
     const now = Date.now()
     const refusal = cached ? timesRefusal(rules, claims, now) : claimsRefusal(rules, header, claims, now)
     if (refusal) {
-      this.#cache?.drop(digest)
+      this.#cache?.drop(raw)
       throw new JwksAuthError(refusal)
     }
     if (!cached) {
       const bytes = freezeAndWeigh(header) + freezeAndWeigh(claims)
       this.#reader.remember(raw, header)
-      this.#cache?.keep(digest, { header, claims, verifier }, bytes)
+      this.#cache?.keep(raw, { header, claims, verifier }, bytes)
     }
     if (startedAt > 0) {
       const duration = performance.now() - startedAt

@@ -161,18 +161,18 @@ suite('events of tokens', () => {
     const events = eventsOf(t, diagnostics.tokenAccepted)
     const { issuer, app } = await start(t)
     const token = await issuer.token()
-    await call(app, token)
-    await call(app, token)
+    for (let round = 0; round < 3; round += 1) await call(app, token)
     const told = { issuer: issuer.issuer, kid: issuer.key.jwk.kid }
     t.assert.deepEqual(
       events.map(({ duration: _duration, ...event }) => event),
       [
         { ...told, cached: false },
+        { ...told, cached: false },
         { ...told, cached: true },
       ],
     )
-    const [first, second] = events.map(({ duration }) => duration) as [number, number]
-    t.assert.ok(first > second && second > 0 && first < 60_000, `${first} and then ${second}`)
+    const [first, , third] = events.map(({ duration }) => duration) as [number, number, number]
+    t.assert.ok(first > third && third > 0 && first < 60_000, `${first} and at last ${third}`)
   })
 
   const refusedCases: Record<
