@@ -43,7 +43,7 @@ export interface EventChannel<Event> {
   publish(event: Event): void
 }
 
-/** The plugin's channels. Ask `hasSubscribers` before an event is made, and an event without subscribers is free. */
+/** The plugin's channels. */
 export const diagnostics: {
   readonly [Name in keyof DiagnosticsEvents]: EventChannel<DiagnosticsEvents[Name]>
 } = {

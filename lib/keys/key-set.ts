@@ -7,7 +7,7 @@ import { importJwk, UnusableKey, type SkippedKey, type VerificationKey } from '.
 /** A document that is no JWK Set, or one in which no key can be used. */
 export class UnusableKeySet extends Error {}
 
-/** Sets of so many entries are checked whole; of larger ones a key is made when a token first names it. */
+/** So many keys are made at once, to see whether a set is any good; of larger ones each when a token first names it. */
 const fewKeys = 100
 /** Larger ones would take too long just to look at. */
 const mostKeys = 10_000
@@ -31,7 +31,7 @@ export class KeySet {
     if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableKeySet('not a JWK Set')
     if (document.keys.length > mostKeys) throw new UnusableKeySet(`over ${mostKeys} keys`)
     const { keys, skipped } = importAll(document.keys)
-    if (keys.length === 0) throw new UnusableKeySet('a JWK Set without a usable key')
+    if (!keys.slice(0, fewKeys).some(isUsable)) throw new UnusableKeySet('a JWK Set without a usable key')
     this.skipped = skipped
     // Room for the whole set and no expiry: how long it may be used is decided by the answers, not in here.
     this.#store = buildGetJwks({ max: keys.length, ttl: Number.MAX_SAFE_INTEGER })

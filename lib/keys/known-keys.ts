@@ -1,4 +1,5 @@
 import type { AsymmetricAlgorithm } from '../algorithms.ts'
+import { kidForDisplay } from '../diagnostics.ts'
 import type { VerificationKey } from './key.ts'
 import type { KeySet } from './key-set.ts'
 import { Outage } from './outage.ts'
@@ -28,7 +29,7 @@ export interface KeyStatus {
    * - `unavailable`: the issuer can't be reached, and no key is known that may still be used.
    */
   readonly state: 'idle' | 'fresh' | 'stale' | 'unavailable'
-  /** The `kid`s of the keys that are known. */
+  /** The `kid`s of the keys that are known, cut to 64 characters. */
   readonly kids: readonly string[]
   /** Milliseconds since the last good answer was asked for; undefined before the first. */
   readonly age: number | undefined
@@ -125,7 +126,7 @@ export class KnownKeys {
     return {
       issuer: this.#options.issuer,
       state: this.#state(now),
-      kids: this.#set?.kids ?? [],
+      kids: (this.#set?.kids ?? []).map((kid) => kidForDisplay(kid)),
       age: this.#set && now - this.#askedAt,
       reason: this.outage.isOn ? this.outage.reason : undefined,
     }

@@ -94,8 +94,8 @@ export class RemoteKeys {
     const now = this.#now()
     if (this.#isLeftUnknown(kid, now)) return this.#known.noKey(kid)
     if (!this.#lookingUp && !this.#known.outage.mayRetry(now)) return this.#findInOutage(kid, alg)
-    const unknownKid = this.#known.usable(now) && kid
-    if (!(await this.#lookUp(unknownKid))) return this.#findInOutage(kid, alg)
+    const isUnknown = this.#known.latest !== undefined && !this.#known.latest.has(kid)
+    if (!(await this.#lookUp(isUnknown ? kid : undefined))) return this.#findInOutage(kid, alg)
     const set = this.#known.latest!
     return set.has(kid) ? set.find(kid, alg) : this.#known.noKey(kid)
   }

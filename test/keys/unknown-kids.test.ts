@@ -125,9 +125,16 @@ suite('what unknown kids cost the issuer', () => {
     assert.equal(await issuer.ask('two'), pemOf(two))
   })
 
-  test('a refresh after idleness does not count', async () => {
+  test('a refresh after idleness counts where an unknown kid caused it', async () => {
     const issuer = await known()
     issuer.time = 300_000
+    await flood(issuer, strangers(1_000))
+    assert.equal(issuer.newLookUps(), 2)
+  })
+
+  test('a refresh after idleness does not count where a known kid caused it', async () => {
+    const issuer = await known()
+    await issuer.askAt(300_000, 'one')
     await flood(issuer, strangers(1_000))
     assert.equal(issuer.newLookUps(), 3)
   })
