@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findProgram } from '../helpers/program.ts'
 
 export interface Certificate {
   key?: Buffer
@@ -20,7 +21,8 @@ export function certificate(): Certificate {
   const keyPath = join(directory, 'key.pem')
   const request =
     'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost'
-  const made = spawnSync('openssl', [...request.split(' '), '-keyout', keyPath, '-out', path])
-  if (made.status !== 0) return { path, skip: 'openssl made no certificate' }
+  const { path: openssl, skip } = findProgram('openssl')
+  if (skip !== false) return { path, skip }
+  execFileSync(openssl, [...request.split(' '), '-keyout', keyPath, '-out', path], { stdio: 'pipe' })
   return { key: readFileSync(keyPath), cert: readFileSync(path), path, skip: false }
 }

@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findProgram } from '../helpers/program.ts'
 
 const main = fileURLToPath(new URL('../../demo/main.ts', import.meta.url))
 
@@ -65,7 +66,7 @@ export class Demo {
 }
 
 /** The reason to skip what needs curl. */
-export const noCurl: string | false = spawnSync('curl', ['--version']).error ? 'curl is not installed' : false
+export const noCurl: string | false = findProgram('curl').skip
 
 /** Each answer that curl printed (`-i`). */
 export async function paste(lines: string): Promise<{ status: number; head: string; body: string }[]> {

@@ -124,6 +124,12 @@ suite('large sets', () => {
     assert.equal(pemIn(setOf([...others, two, one], before), 'two'), pemOf(two))
   })
 
+  test('one in which no key can be made is no answer, as of a small set', () => {
+    const bad = Array.from({ length: 101 }, (_, index) => ({ ...malformed, kid: `bad ${index}` }))
+    assert.throws(() => setOf(bad), { message: 'a JWK Set without a usable key' })
+    assert.equal(pemIn(setOf([one, ...bad]), one.kid as string), pemOf(one))
+  })
+
   test('thousands of keys that are slow to make do not stop the process', () => {
     const slow = curveKey('P-521')
     const keys = Array.from({ length: 4_500 }, (_, index) => ({ ...slow, kid: `slow ${index}` }))

@@ -40,6 +40,14 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     t.assert.equal(await ask({ iss: undefined }), 'invalid_claims')
   },
 
+  async cache(t) {
+    const { ask } = await start(t, () => ({ cache: { max: 1, maxBytes: 10_000 } }))
+    for (let round = 0; round < 3; round += 1) t.assert.equal(await ask(), undefined)
+    const none = await start(t, () => ({ cache: false }))
+    t.assert.equal(await none.ask(), undefined)
+    await t.assert.rejects(async () => start(t, () => ({ cache: { ttl: 1 } })), /known are max, maxBytes/)
+  },
+
   async issuers(t) {
     await using other = await TestIssuer.start()
     const { app, ask } = await start(t, ({ issuer }) => ({

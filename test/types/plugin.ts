@@ -9,6 +9,7 @@ import Fastify, {
   type preValidationAsyncHookHandler,
 } from 'fastify'
 import jwksAuth, {
+  diagnostics,
   JwksAuthError,
   type AccessToken,
   type AccessTokenClaims,
@@ -18,6 +19,7 @@ import jwksAuth, {
   type JwksAuthErrorCode,
   type JwksAuthOptions,
   type JwksAuthUser,
+  type KeyStatus,
 } from '../../lib/index.ts'
 
 /** Compiles only: the plugin, its decorators and its errors, as an application has them. */
@@ -135,3 +137,21 @@ expectTypeOf<JwksAuthErrorCode>().toEqualTypeOf<
   | 'jwks_unavailable'
 >()
 expectTypeOf<ChallengeError>().toEqualTypeOf<'invalid_request' | 'invalid_token' | 'insufficient_scope'>()
+
+// What there is to watch.
+expectTypeOf(app.jwksStatus()).toEqualTypeOf<KeyStatus[]>()
+expectTypeOf<KeyStatus['state']>().toEqualTypeOf<'idle' | 'fresh' | 'stale' | 'unavailable'>()
+diagnostics.tokenRefused.subscribe(({ code, issuer, kid }, name) => {
+  expectTypeOf(code).toEqualTypeOf<string>()
+  expectTypeOf(issuer).toEqualTypeOf<string | undefined>()
+  expectTypeOf(kid).toEqualTypeOf<string | undefined>()
+  expectTypeOf(name).toEqualTypeOf<string | symbol>()
+})
+diagnostics.tokenAccepted.subscribe(({ cached, duration }) => {
+  expectTypeOf(cached).toEqualTypeOf<boolean>()
+  expectTypeOf(duration).toEqualTypeOf<number>()
+})
+// @ts-expect-error - no such event
+diagnostics.tokenLost.subscribe(() => {})
+// @ts-expect-error - an event holds no claims
+diagnostics.tokenAccepted.subscribe(({ claims }) => claims)
