@@ -22,8 +22,8 @@ interface Entry extends KnownToken {
   readonly digest: string
 }
 
-/** What an entry takes beside header and claims: name, digest, places in the lists, the entry itself. */
-const overhead = 640
+/** What an entry takes beside header and claims: name, digest, places in the lists, what is known of tokens that were seen once. */
+const overhead = 1_280
 /** Characters of a signature by which a token is looked up: as many bits as a digest has. */
 const nameLength = 43
 

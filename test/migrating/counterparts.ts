@@ -45,7 +45,8 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     for (let round = 0; round < 3; round += 1) t.assert.equal(await ask(), undefined)
     const none = await start(t, () => ({ cache: false }))
     t.assert.equal(await none.ask(), undefined)
-    await t.assert.rejects(async () => start(t, () => ({ cache: { ttl: 1 } })), /known are max, maxBytes/)
+    const options = { issuer: 'https://issuer.example', audience: 'api', cache: { ttl: 1 } }
+    await t.assert.rejects(async () => createApp(options as JwksAuthOptions), /known are max, maxBytes/)
   },
 
   async issuers(t) {

@@ -8,5 +8,5 @@ equal(new jwksAuth.JwksAuthError({ message: 'no' }) instanceof Error, true)
 import('fastify-jwks-auth').then((imported) => {
   equal(imported.default, jwksAuth)
   equal(imported.JwksAuthError, jwksAuth.JwksAuthError)
-  deepEqual(Object.keys(imported).toSorted(), ['JwksAuthError', 'default', 'module.exports'])
+  deepEqual(Object.keys(imported).toSorted(), ['JwksAuthError', 'default', 'diagnostics', 'module.exports'])
 })
