@@ -33,6 +33,10 @@ const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize
 /** Values of every other type than a number, and numbers that count nothing. */
 const noWholeNumber = [-1, 0.5, NaN, Infinity, 2 ** 53, '5000', '', null, true, 5n]
 
+function wholeNumberOf(unit: string): string {
+  return `must be a whole number of ${unit}, at least 1`
+}
+
 async function register(options: unknown): Promise<void> {
   await Fastify().register(jwksAuth, options as JwksAuthOptions)
 }
@@ -324,6 +328,16 @@ suite('a wrong option of the plugin', () => {
       ...each('allowInsecureIssuers', [null, '', 'true', 'false', 0, 1, {}]),
     ],
 
+    ['cache', 'must be { max, maxBytes } or false', ...each('cache', [null, true, 5, ''])],
+    ['cache', 'must be a plain object', ...each('cache', [[], new Map()])],
+    ['cache.ttl', 'is unknown; known are max, maxBytes', { cache: { ttl: 5 } }],
+    ['cache.max', wholeNumberOf('tokens'), ...each('max', [0, ...noWholeNumber]).map((cache) => ({ cache }))],
+    ['cache.max', 'must be at most 10000000', { cache: { max: 10_000_001 } }],
+    [
+      'cache.maxBytes',
+      wholeNumberOf('bytes'),
+      ...each('maxBytes', [0, ...noWholeNumber]).map((cache) => ({ cache })),
+    ],
     ['jwks', 'must be a plain object', ...each('jwks', [null, false, true, 5, '', []])],
     ['jwks.refreshInterval', milliseconds(1), ...each('refreshInterval', [0, ...noWholeNumber]).map(inJwks)],
     ['jwks.maxStale', milliseconds(0), ...each('maxStale', noWholeNumber).map(inJwks)],

@@ -194,6 +194,16 @@ suite('a look-up that was begun before a request came', () => {
     assert.deepEqual(await Promise.all(verdicts), ['none', pemOf(two)])
   })
 
+  test('where it was the last of the budget there is no other', async () => {
+    const issuer = await known()
+    await flood(issuer, ['a'])
+    issuer.held = true
+    const verdicts = Promise.all([issuer.ask('b'), issuer.ask('c')])
+    issuer.lookUps.at(-1)!.answer({ keys: [one] })
+    assert.deepEqual(await verdicts, ['none', 'none'])
+    assert.equal(issuer.newLookUps(), 2)
+  })
+
   test('where it brings the key there is no other', async () => {
     const issuer = await known()
     issuer.held = true
