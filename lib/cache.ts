@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { weigh } from './json.ts'
 import type { SignatureVerifier } from './jwt.ts'
+import { RecentNumbers } from './recent-numbers.ts'
 import type { AccessTokenClaims, JoseHeader } from './token.ts'
 
 /** Bounds of the cache of verified tokens. */
@@ -22,10 +24,10 @@ interface Entry extends KnownToken {
   readonly digest: string
 }
 
-/** What an entry takes beside header and claims: name, digest, places in the lists, what is known of tokens that were seen once. */
+/** What an entry takes beside header and claims: digest, places in the lists. */
 const overhead = 1_280
-/** Characters of a signature by which a token is looked up: as many bits as a digest has. */
-const nameLength = 43
+/** Characters of a signature by which a token is looked up: as many as a number can tell apart. */
+const nameLength = 7
 
 /**
  * Verified tokens, the least recently used leaving first. A token is known by its SHA-256, so that none is kept and
@@ -34,15 +36,12 @@ const nameLength = 43
  * would cost more than their verification saves.
  */
 export class TokenCache {
-  readonly #max: number
-  readonly #entries: LRUCache<string, Entry>
-  /** Names of tokens that were verified lately, in two generations. */
-  #seen = new Set<string>()
-  #seenBefore = new Set<string>()
+  readonly #entries: LRUCache<number, Entry>
+  readonly #seen: RecentNumbers
 
   constructor({ max, maxBytes }: CacheSettings) {
-    this.#max = max
     this.#entries = new LRUCache({ max, maxSize: maxBytes })
+    this.#seen = new RecentNumbers(max)
   }
 
   /** What the tokens that are known take in memory, about. */
@@ -51,27 +50,23 @@ export class TokenCache {
   }
 
   find(token: string): KnownToken | undefined {
-    const entry = this.#entries.get(token.slice(-nameLength))
+    const entry = this.#entries.get(nameOf(token))
     return entry && entry.digest === digestOf(token) ? entry : undefined
   }
 
-  /**
-   * Only for tokens that were verified just now.
-   *
-   * @param bytes - What header and claims take in memory. A token that takes more than there is room for is not kept.
-   */
-  keep(token: string, { header, claims, verifier }: KnownToken, bytes: number): void {
-    const name = token.slice(-nameLength)
-    if (!this.#seen.has(name) && !this.#seenBefore.has(name)) {
-      this.#see(name)
+  /** Only for tokens that were verified just now. One that takes more than there is room for is not kept. */
+  keep(token: string, { header, claims, verifier }: KnownToken): void {
+    const name = nameOf(token)
+    if (!this.#seen.has(name)) {
+      this.#seen.add(name)
       return
     }
-    const entry = { header, claims, verifier, digest: digestOf(token) }
-    this.#entries.set(copyOf(name), entry, { size: bytes + overhead })
+    const size = overhead + weigh(header) + weigh(claims)
+    this.#entries.set(name, { header, claims, verifier, digest: digestOf(token) }, { size })
   }
 
   drop(token: string): void {
-    this.#entries.delete(token.slice(-nameLength))
+    this.#entries.delete(nameOf(token))
   }
 
   /** Drops every token that one of these keys verified. */
@@ -80,14 +75,6 @@ export class TokenCache {
     const entries = Array.from(this.#entries.entries())
     for (const [name, { verifier }] of entries) if (verifiers.has(verifier)) this.#entries.delete(name)
   }
-
-  #see(name: string): void {
-    if (this.#seen.size >= this.#max) {
-      this.#seenBefore = this.#seen
-      this.#seen = new Set()
-    }
-    this.#seen.add(copyOf(name))
-  }
 }
 
 /** What a token is known by. */
@@ -95,7 +82,10 @@ export function digestOf(token: string): string {
   return hash('sha256', token, 'base64')
 }
 
-/** A slice would hold on to the whole token. */
-function copyOf(name: string): string {
-  return Buffer.from(name).toString()
+function nameOf(token: string): number {
+  let name = 0
+  for (let index = token.length - nameLength; index < token.length; index += 1) {
+    name = name * 128 + token.charCodeAt(index)
+  }
+  return name
 }

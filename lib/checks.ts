@@ -72,8 +72,9 @@ function valuesRefusal(rules: ClaimRules, claims: Claims): Refusal | undefined {
 function isAccessTokenType(typ: unknown, profile: ClaimRules['profile']): boolean {
   if (typ === undefined) return profile === undefined
   if (typeof typ !== 'string') return false
-  const type = typ.toLowerCase().replace(/^application\//, '')
-  return type === 'at+jwt' || (profile === undefined && !type.includes('+'))
+  if (profile === undefined && !typ.includes('+')) return true
+  const type = typ.toLowerCase()
+  return type === 'at+jwt' || type === 'application/at+jwt'
 }
 
 function hasTypedClaims(rules: ClaimRules, claims: Claims): boolean {

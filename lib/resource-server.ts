@@ -4,7 +4,7 @@ import { diagnostics, kidForDisplay } from './diagnostics.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
-import { freezeAndWeigh } from './json.ts'
+import { freezeDeeply } from './json.ts'
 import type { SignatureVerifier } from './jwt.ts'
 import type { KeyStatus } from './keys/known-keys.ts'
 import { TokenReader, type AccessTokenClaims, type JoseHeader, type UnverifiedToken } from './token.ts'
@@ -102,9 +102,13 @@ export class ResourceServer {
       throw new JwksAuthError(refusal)
     }
     if (!cached) {
-      const bytes = freezeAndWeigh(header) + freezeAndWeigh(claims)
-      this.#reader.remember(raw, header)
-      this.#cache?.keep(raw, { header, claims, verifier }, bytes)
+      // A frozen header is one that was remembered.
+      if (!Object.isFrozen(header)) {
+        freezeDeeply(header)
+        this.#reader.remember(raw, header)
+      }
+      freezeDeeply(claims)
+      this.#cache?.keep(raw, { header, claims, verifier })
     }
     if (startedAt > 0) {
       const duration = performance.now() - startedAt

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
 import { SignJWT } from 'jose'
 import jwksAuth, { type AccessTokenClaims, type JwksAuthOptions } from '../lib/index.ts'
-import { freezeAndWeigh } from '../lib/json.ts'
+import { freezeDeeply } from '../lib/json.ts'
 import { readSettings } from '../lib/settings.ts'
 import { call, createApp } from './helpers/app.ts'
 import { createKeyPair, now, TestIssuer } from './helpers/issuer.ts'
@@ -717,7 +717,7 @@ suite('the options object', () => {
     const options = make()
     await accepts(t, options)
     t.assert.deepStrictEqual(options, make())
-    freezeAndWeigh(options)
+    freezeDeeply(options)
     await accepts(t, options)
   })
 

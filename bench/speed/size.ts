@@ -25,11 +25,11 @@ export interface Size {
 
 export const full: Size = {
   algorithms: ['RS256', 'ES256', 'EdDSA'],
-  rounds: 7,
-  milliseconds: 1_000,
+  rounds: 15,
+  milliseconds: 500,
   newTokens: 50_000,
   warmUp: 10_000,
-  seenRequests: 8_000,
+  seenRequests: 10_000,
   refusedRequests: 2_000,
   longRun: 1_000_000,
   regulars: 1_000,

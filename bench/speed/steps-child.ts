@@ -20,7 +20,7 @@ const { bearerToken } = (await import(
   `${dist}http/credentials.js`
 )) as typeof import('../../dist/http/credentials.js')
 const { createIssuer } = (await import(`${dist}issuers.js`)) as typeof import('../../dist/issuers.js')
-const { freezeAndWeigh } = (await import(`${dist}json.js`)) as typeof import('../../dist/json.js')
+const { freezeDeeply } = (await import(`${dist}json.js`)) as typeof import('../../dist/json.js')
 const { ResourceServer } = (await import(
   `${dist}resource-server.js`
 )) as typeof import('../../dist/resource-server.js')
@@ -86,7 +86,7 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
     {
       name: 'freezing',
       prepare: () => tokens.map((token) => reader.read(token)!.claims),
-      call: freezeAndWeigh,
+      call: freezeDeeply,
     },
     step('the whole verdict, new token', tokens, (token) => server.verify(token)),
     step('the whole verdict, seen token', tokens, (token) => caching.verify(token)),
