@@ -6,6 +6,7 @@ import { endurance, hitRate } from './speed/endure.ts'
 import { installedSize } from './speed/installed.ts'
 import { machine } from './speed/machine.ts'
 import { LoadGenerator } from './speed/processes.ts'
+import { profiles } from './speed/profile.ts'
 import { promises } from './speed/promises.ts'
 import { refusals } from './speed/refuse.ts'
 import { show, write } from './speed/report.ts'
@@ -31,6 +32,7 @@ const parts: Readonly<Record<string, (size: Size) => Promise<Record<string, stri
     'a long run': await endurance(issuer, load, size),
     'hit rate': await hitRate(issuer, load, size),
   }),
+  profile: async (size) => ({ profile: await profiles(issuer, load, size) }),
   steps: async (size) => ({ steps: await steps(issuer, size) }),
   start: async (size) => ({ 'cold start': await coldStart(size), 'installed size': installedSize() }),
 }

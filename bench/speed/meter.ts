@@ -1,4 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
+import { Session } from 'node:inspector/promises'
 
 // Loaded into a contestant's process before anything else (`node --import`): tells over IPC what the process has used.
 
@@ -12,11 +13,28 @@ export interface Reading {
   readonly cached: number
 }
 
+export type Question = 'read' | 'count' | 'begin profile' | 'end profile'
+
+/** Microseconds between two looks at the stack. */
+const samplingInterval = 200
+
 let accepted = 0
 let cached = 0
+const inspector = new Session()
 
-process.on('message', (message: 'read' | 'count') => {
-  if (message === 'count') {
+process.on('message', (question: Question) => {
+  void answer(question).then((said) => process.send!(said))
+})
+
+async function answer(question: Question): Promise<object> {
+  if (question === 'begin profile') {
+    inspector.connect()
+    await inspector.post('Profiler.enable')
+    await inspector.post('Profiler.setSamplingInterval', { interval: samplingInterval })
+    await inspector.post('Profiler.start')
+  }
+  if (question === 'end profile') return (await inspector.post('Profiler.stop')).profile
+  if (question === 'count') {
     subscribe('fastify-jwks-auth:token-accepted', (event) => {
       accepted += 1
       if ((event as { cached: boolean }).cached) cached += 1
@@ -24,5 +42,5 @@ process.on('message', (message: 'read' | 'count') => {
   }
   const { user, system } = process.cpuUsage()
   const reading: Reading = { cpu: user + system, rss: process.memoryUsage.rss(), accepted, cached }
-  process.send!(reading)
-})
+  return reading
+}

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import type { Profiler } from 'node:inspector'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -54,6 +55,15 @@ export class Server {
   /** From now on accepted tokens are counted. */
   count(): Promise<Reading> {
     return ask(this.#child.process, 'count')
+  }
+
+  /** From now on it is looked at, many times a second, what the server is doing. */
+  async beginProfile(): Promise<void> {
+    await ask(this.#child.process, 'begin profile')
+  }
+
+  endProfile(): Promise<Profiler.Profile> {
+    return ask(this.#child.process, 'end profile')
   }
 
   async close(): Promise<void> {
