@@ -4,7 +4,8 @@ import type { Contestant } from '../contestant.ts'
 export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = {
   bare: async () => (await import('./bare.ts')).bare,
   'bare, Express': async () => (await import('./bare.ts')).bareExpress,
-  'crypto.verify': async () => (await import('./crypto-verify.ts')).cryptoVerify,
+  'crypto.verify': async () => (await import('./signature.ts')).byCrypto,
+  'fast-jwt, one key': async () => (await import('./signature.ts')).byFastJwt,
   'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
   'fastify-jwks-auth, no cache': async () => (await import('./fastify-jwks-auth.ts')).uncached,
   'get-jwks': async () => (await import('./get-jwks.ts')).plain,

@@ -1,5 +1,5 @@
 import type { Acceptance, Compare, Workload } from './accept.ts'
-import { fastify, ours, oursUncached, signatureAlone } from './field.ts'
+import { fastify, fastJwtAlone, ours, oursUncached, signatureAlone } from './field.ts'
 import { spread, table, type Row } from './report.ts'
 
 /** What was promised, and what these runs gave. */
@@ -27,7 +27,7 @@ function rowsOf(result: Acceptance): Row[] {
   const present = [ours, oursUncached].filter((name) => entries.some((entry) => entry.name === name))
   const rivals = entries
     .map(({ name }) => name)
-    .filter((name) => !present.includes(name) && name !== signatureAlone)
+    .filter((name) => ![...present, signatureAlone, fastJwtAlone].includes(name))
   return [
     ...present.flatMap((name) => [
       row(`new token, ${name}: added CPU by \`crypto.verify\` in a loop`, 'at most 1.6', (cpu, verify) => {
@@ -37,6 +37,9 @@ function rowsOf(result: Acceptance): Row[] {
         return added('new', name)(cpu, verify) / added('new', signatureAlone)(cpu, verify)
       }),
     ]),
+    row('new token, fast-jwt with one key: added CPU by `crypto.verify` in a hook', '', (cpu, verify) => {
+      return added('new', fastJwtAlone)(cpu, verify) / added('new', signatureAlone)(cpu, verify)
+    }),
     ...rivals.map((rival) =>
       row(`new token: added CPU of ${rival} by ${ours}`, 'at least 1', byOurs('new', rival)),
     ),
