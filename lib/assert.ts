@@ -4,14 +4,30 @@ export function wrong(name: string, right: string): never {
   throw new TypeError(`fastify-jwks-auth: option "${name}" ${right}`)
 }
 
-/** Refuses names that are not known, since a misspelled check is a missing one. */
-export function assertNames(path: string, options: object, known: readonly string[]): void {
+/**
+ * Refuses names that are not known, since a misspelled check is a missing one.
+ *
+ * @param nested - The names that are known one level further down, by the option that they belong to.
+ */
+export function assertNames(
+  path: string,
+  options: object,
+  known: readonly string[],
+  nested: Readonly<Record<string, readonly string[]>> = {},
+): void {
   const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) wrong(path + unknown, `is unknown; known are ${known.join(', ')}`)
+  if (unknown === undefined) return
+  const parent = Object.keys(nested).find((name) => nested[name]!.includes(unknown))
+  if (parent !== undefined) wrong(path + unknown, `is unknown; did you mean "${parent}.${unknown}"?`)
+  wrong(path + unknown, `is unknown; known are ${known.join(', ')}`)
 }
 
-export function assertRecord(name: string, value: unknown): asserts value is Record<string, unknown> {
-  if (!isPlainObject(value)) wrong(name, 'must be a plain object')
+export function assertRecord(
+  name: string,
+  value: unknown,
+  right = 'must be a plain object',
+): asserts value is Record<string, unknown> {
+  if (!isPlainObject(value)) wrong(name, right)
 }
 
 /** Of any realm. What other objects inherit would be passed over, a check among it. */

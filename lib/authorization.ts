@@ -15,7 +15,7 @@ const names = ['scope', 'anyScope', 'claims', 'check']
 
 /** @throws {TypeError} for a rule that is empty, unknown or mistyped: it would let everybody through. */
 export function readAuthorization(rule: unknown): Authorization {
-  assertRecord('authorize', rule)
+  assertRecord('authorize', rule, 'must be called with a rule, as in onRequest: app.authorize({ scope: … })')
   assertNames('authorize.', rule, names)
   const { scope, anyScope, check } = rule
   const claims = readClaimValues('authorize.claims', rule.claims)

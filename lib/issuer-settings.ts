@@ -188,8 +188,8 @@ function claimRules(options: Record<string, unknown>, path: string): ClaimRules 
 
 function audienceSettings(name: string, value: unknown): readonly string[] | false {
   if (value === false) return false
-  if (value === undefined) {
-    wrong(name, 'is required: a string or a list of strings, or false for an issuer whose tokens have no aud')
-  }
+  const right = 'a non-empty string or a list of them, or false for an issuer whose tokens have no aud'
+  if (value === undefined) wrong(name, `is required: ${right}`)
+  if (value === '' || !(typeof value === 'string' || Array.isArray(value))) wrong(name, `must be ${right}`)
   return texts(name, value)
 }

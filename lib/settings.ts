@@ -45,6 +45,7 @@ const jwksNames = [
   'dispatcher',
   'prefetch',
 ]
+const cacheNames = ['max', 'maxBytes']
 /** The longest time that Node's timers know. */
 const longestTimeout = 2 ** 31 - 1
 
@@ -66,7 +67,10 @@ export function readSettings(options: unknown): Settings {
     issuers,
     ...others
   } = options
-  assertNames('', options, [...issuerOptionNames, ...ownNames, ...fastifyNames])
+  assertNames('', options, [...issuerOptionNames, ...ownNames, ...fastifyNames], {
+    jwks: jwksNames,
+    cache: cacheNames,
+  })
   assertFunction('getToken', getToken)
   assertFunction('formatUser', formatUser)
   assertFunction('isRevoked', isRevoked)
@@ -87,6 +91,8 @@ export function readSettings(options: unknown): Settings {
 function allIssuers(issuers: unknown, others: Record<string, unknown>, insecure: boolean): IssuerSettings[] {
   const own = Object.entries(others).filter(([name]) => issuerOptionNames.includes(name))
   if (issuers === undefined) return [issuerSettings(Object.fromEntries(own), '', insecure)]
+  if (!Array.isArray(issuers))
+    wrong('issuers', 'must be a list of issuers; the options of one may stand at the top level')
   const misplaced = own.find(([, value]) => value !== undefined)
   if (misplaced) wrong(misplaced[0], 'belongs in the entries of "issuers" where there are several issuers')
   const seen = new Set<string>()
@@ -131,7 +137,7 @@ function cacheSettings(cache: unknown = {}): CacheSettings | undefined {
   if (cache === false) return undefined
   if (typeof cache !== 'object' || cache === null) wrong('cache', 'must be { max, maxBytes } or false')
   assertRecord('cache', cache)
-  assertNames('cache.', cache, ['max', 'maxBytes'])
+  assertNames('cache.', cache, cacheNames)
   const { max = 10_000, maxBytes = 67_108_864 } = cache
   const settings = {
     max: wholeNumber('cache.max', max, 1, 'tokens'),

@@ -183,8 +183,8 @@ suite('authentication', () => {
 
 suite('a rule that would let everybody through is a TypeError where the route is declared', () => {
   const rows: [title: string, rule: unknown, message: RegExp][] = [
-    ['none', undefined, /"authorize" must be a plain object/],
-    ['a string', 'read', /"authorize" must be a plain object/],
+    ['none', undefined, /"authorize" must be called with a rule/],
+    ['a string', 'read', /"authorize" must be called with a rule/],
     ['an empty one', {}, /"authorize" must hold at least one of scope, anyScope, claims, check/],
     ['empty claims', { claims: {} }, /"authorize.claims" must name at least one claim/],
     ['only undefined parts', { scope: undefined }, /"authorize" must hold at least one of/],
@@ -219,6 +219,14 @@ suite('a rule that would let everybody through is a TypeError where the route is
       t.assert.throws(() => app.authorize(rule as never), { name: 'TypeError', message })
     })
   }
+})
+
+test('app.authorize as a hook, without being called, refuses every request and says how it is used', async (t) => {
+  const app = await createApp(options)
+  app.get('/', { onRequest: app.authorize as never }, async () => 'open')
+  const { statusCode, body } = await call(app, await issuer.token(), '/')
+  t.assert.equal(statusCode, 500)
+  t.assert.match(body, /must be called with a rule, as in onRequest: app\.authorize\(\{ scope: … \}\)/)
 })
 
 suite('isRevoked', () => {

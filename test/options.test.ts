@@ -15,6 +15,7 @@ const another = { domain: 'tenant.example', audience: 'api' }
 
 const text = 'must be a non-empty string'
 const nonEmptyList = 'must be a list with at least one entry'
+const audience = 'a non-empty string or a list of them, or false for an issuer whose tokens have no aud'
 const httpsUrl =
   'must be an https URL without credentials (http only on loopback or with allowInsecureIssuers: true)'
 const noQuery = 'must be a URL without a query, a fragment or white space'
@@ -62,12 +63,8 @@ const each = (name: string, values: readonly unknown[], beside: object = {}): ob
   values.map((value) => ({ ...beside, [name]: value }))
 
 const issuerRows: Row[] = [
-  [
-    'audience',
-    'is required: a string or a list of strings, or false for an issuer whose tokens have no aud',
-    { audience: undefined },
-  ],
-  ['audience', text, ...each('audience', ['', null, true, 5, {}, new Set(['api'])])],
+  ['audience', `is required: ${audience}`, { audience: undefined }],
+  ['audience', `must be ${audience}`, ...each('audience', ['', null, true, 5, {}, new Set(['api'])])],
   ['audience', nonEmptyList, { audience: [] }],
   ['audience[0]', text, { audience: [''] }],
   [
@@ -297,8 +294,7 @@ suite('a wrong option of an issuer, alone or among several', () => {
   }
 
   test('a missing audience is refused', async (t: TestContext) => {
-    const right =
-      'is required: a string or a list of strings, or false for an issuer whose tokens have no aud'
+    const right = `is required: ${audience}`
     await refuses(t, { issuer: good.issuer }, 'audience', right)
     await refuses(t, { issuers: [{ domain: 'tenant.example' }] }, 'issuers[0].audience', right)
   })
@@ -390,6 +386,18 @@ suite('a name that is not known', () => {
     })
   }
 
+  for (const name of jwksNames.split(', ')) {
+    test(`"${name}" is refused at the top level with the place where it belongs`, async (t: TestContext) => {
+      await refuses(t, { ...good, [name]: 1 }, name, `is unknown; did you mean "jwks.${name}"?`)
+    })
+  }
+
+  for (const name of ['max', 'maxBytes']) {
+    test(`"${name}" is refused at the top level with the place where it belongs`, async (t: TestContext) => {
+      await refuses(t, { ...good, [name]: 1 }, name, `is unknown; did you mean "cache.${name}"?`)
+    })
+  }
+
   for (const name of ['timeOut', 'ttl', 'issuer', 'valueOf']) {
     test(`"${name}" is refused in jwks with the names that are known there`, async (t: TestContext) => {
       const right = `is unknown; known are ${jwksNames}`
@@ -409,9 +417,15 @@ suite('options as a whole', () => {
     await refuses(t, [good], 'options', 'must be a plain object')
   })
 
-  for (const issuers of [null, [], {}, '', good.issuer, good, new Set([good])]) {
-    test(`issuers: ${shown(issuers)} is refused: it must be a list with at least one entry`, async (t: TestContext) => {
-      await refuses(t, { issuers }, 'issuers', nonEmptyList)
+  test('issuers without an entry are refused', async (t: TestContext) => {
+    await refuses(t, { issuers: [] }, 'issuers', nonEmptyList)
+  })
+
+  for (const issuers of [null, {}, '', false, good.issuer, good, new Set([good])]) {
+    test(`issuers: ${shown(issuers)} is refused for what it is, whatever stands beside it`, async (t: TestContext) => {
+      const right = 'must be a list of issuers; the options of one may stand at the top level'
+      await refuses(t, { issuers }, 'issuers', right)
+      await refuses(t, { ...good, issuers }, 'issuers', right)
     })
   }
 
