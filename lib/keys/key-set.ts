@@ -2,10 +2,18 @@ import buildGetJwks from 'get-jwks'
 import type { AsymmetricAlgorithm } from '../algorithms.ts'
 import { kidForDisplay } from '../diagnostics.ts'
 import { isObject } from '../json.ts'
-import { importJwk, UnusableKey, type SkippedKey, type VerificationKey } from './key.ts'
+import { importJwk, kindOf, UnusableKey, type SkippedKey, type VerificationKey } from './key.ts'
 
 /** A document that is no JWK Set, or one in which no key can be used. */
-export class UnusableKeySet extends Error {}
+export class UnusableKeySet extends Error {
+  /** Its keys, where it has any, and why they can't be used. */
+  readonly skipped: readonly SkippedKey[]
+
+  constructor(reason: string, skipped: readonly SkippedKey[] = []) {
+    super(reason)
+    this.skipped = skipped
+  }
+}
 
 /** So many keys are made at once, to see whether a set is any good; of larger ones each when a token first names it. */
 const fewKeys = 100
@@ -31,7 +39,9 @@ export class KeySet {
     if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableKeySet('not a JWK Set')
     if (document.keys.length > mostKeys) throw new UnusableKeySet(`over ${mostKeys} keys`)
     const { keys, skipped } = importAll(document.keys)
-    if (!keys.slice(0, fewKeys).some(isUsable)) throw new UnusableKeySet('a JWK Set without a usable key')
+    if (!keys.slice(0, fewKeys).some(isUsable)) {
+      throw new UnusableKeySet('a JWK Set without a usable key', skipped)
+    }
     this.skipped = skipped
     // Room for the whole set and no expiry: how long it may be used is decided by the answers, not in here.
     this.#store = buildGetJwks({ max: keys.length, ttl: Number.MAX_SAFE_INTEGER })
@@ -81,18 +91,19 @@ function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: Skipped
   const keys = new Map<string, VerificationKey>()
   const skipped: SkippedKey[] = []
   for (const jwk of jwks) {
-    const kid = isObject(jwk) ? kidForDisplay(jwk.kid) : undefined
+    const shown = isObject(jwk) ? { kid: kidForDisplay(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
     try {
       const imported = importJwk(jwk)
       if (jwks.length <= fewKeys) void imported[0]!.pem
       for (const key of imported) {
         const name = `${key.alg} ${key.kid}`
-        if (keys.has(name)) skipped.push({ kid, reason: `it is not the first ${key.alg} key of its kid` })
+        if (keys.has(name))
+          skipped.push({ ...shown, reason: `it is not the first ${key.alg} key of its kid` })
         else keys.set(name, key)
       }
     } catch (error) {
       if (!(error instanceof UnusableKey)) throw error
-      skipped.push({ kid, reason: error.message })
+      skipped.push({ ...shown, reason: error.message })
     }
   }
   return { keys: [...keys.values()], skipped }

@@ -17,8 +17,16 @@ export interface VerificationKey {
   readonly pem: string
 }
 
+/** What kind of key a JWK says it is: its members that are text, cut to what such names need. */
+export interface KeyKind {
+  readonly kty?: string
+  readonly crv?: string
+  readonly alg?: string
+  readonly use?: string
+}
+
 /** A key that the issuer published and that is never used. */
-export interface SkippedKey {
+export interface SkippedKey extends KeyKind {
   readonly kid: string | undefined
   readonly reason: string
 }
@@ -28,6 +36,9 @@ export class UnusableKey extends Error {}
 
 const publicMembers = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] } as const
 const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+
+const kindMembers = ['kty', 'crv', 'alg', 'use']
+const longestKind = 32
 
 /** Signatures by shorter keys are no longer believed (RFC 7518 section 3.3); OpenSSL doesn't verify with longer ones. */
 const modulusBits = { least: 2_048, most: 16_384 }
@@ -67,6 +78,16 @@ class PublishedKey implements VerificationKey {
     this.#pem ??= createPem(this.material)
     return this.#pem
   }
+}
+
+/** For a log line. */
+export function kindOf(jwk: Readonly<Record<string, unknown>>): KeyKind {
+  const kind: Record<string, string> = {}
+  for (const name of kindMembers) {
+    const value = jwk[name]
+    if (typeof value === 'string') kind[name] = value.slice(0, longestKind)
+  }
+  return kind
 }
 
 /** RFC 7517 sections 4.2 and 4.3; a key that is no secret to anyone proves nothing. */

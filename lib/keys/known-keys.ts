@@ -1,6 +1,6 @@
 import type { AsymmetricAlgorithm } from '../algorithms.ts'
 import { kidForDisplay } from '../diagnostics.ts'
-import type { VerificationKey } from './key.ts'
+import type { SkippedKey, VerificationKey } from './key.ts'
 import type { KeySet } from './key-set.ts'
 import { Outage } from './outage.ts'
 import { KeyReport, type Log } from './report.ts'
@@ -117,9 +117,10 @@ export class KnownKeys {
     this.#report.fetched(set, removed, now - askedAt)
   }
 
-  failed(reason: string, askedAt: number, now: number): void {
+  /** @param skipped - The keys of an answer in which none can be used. */
+  failed(reason: string, skipped: readonly SkippedKey[], askedAt: number, now: number): void {
     this.outage.failed(now, reason)
-    this.#report.failed(reason, now - askedAt)
+    this.#report.failed(reason, skipped, now - askedAt)
   }
 
   status(now: number): KeyStatus {

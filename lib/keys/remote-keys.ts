@@ -2,7 +2,7 @@ import type { AsymmetricAlgorithm } from '../algorithms.ts'
 import { JwksAuthError, unavailableRefusal } from '../errors.ts'
 import { LookUpBudget } from './budget.ts'
 import type { VerificationKey } from './key.ts'
-import { KeySet } from './key-set.ts'
+import { KeySet, UnusableKeySet } from './key-set.ts'
 import { KnownKeys, type KeyStatus, type KnownKeysOptions } from './known-keys.ts'
 
 /** Times are milliseconds. */
@@ -126,7 +126,8 @@ export class RemoteKeys {
       if (unknownKid !== undefined) this.#budget.spend(unknownKid, askedAt)
       return true
     } catch (error) {
-      if (!this.#closed) this.#known.failed((error as Error).message, askedAt, this.#now())
+      const skipped = error instanceof UnusableKeySet ? error.skipped : []
+      if (!this.#closed) this.#known.failed((error as Error).message, skipped, askedAt, this.#now())
       return false
     } finally {
       clearTimeout(deadline)

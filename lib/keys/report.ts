@@ -6,6 +6,7 @@ import type { SkippedKey, VerificationKey } from './key.ts'
 export interface Log {
   warn(details: object, message: string): void
   info(details: object, message: string): void
+  debug(details: object, message: string): void
 }
 
 /** What there is to tell of a good answer. */
@@ -21,11 +22,15 @@ const withoutKid =
   'a token without kid was refused, since nothing in it says which key to take; if the issuer makes such tokens, ' +
   'have it name its key in the header and in the JWK Set (RFC 7515 section 4.1.4)'
 
-/** What is told of an issuer's keys, in log lines and events: never key material, nor a text of the issuer's. */
+/**
+ * What is told of an issuer's keys, in log lines and events: never key material, and of the issuer's own text only the
+ * beginnings of `kid`, `kty`, `crv`, `alg` and `use`.
+ */
 export class KeyReport {
   readonly #issuer: string
   readonly #log: Log
-  #skipped: readonly SkippedKey[] = []
+  #unusable: readonly SkippedKey[] = []
+  #forEncryption = 0
   #isOut = false
   #isWithoutKidTold = false
 
@@ -39,11 +44,7 @@ export class KeyReport {
     const issuer = this.#issuer
     if (this.#isOut) this.#log.info({ issuer }, 'the issuer answers again')
     this.#isOut = false
-    if (skipped.length > 0 && !isDeepStrictEqual(skipped, this.#skipped)) {
-      const keys = skipped.slice(0, mostNamed)
-      this.#log.warn({ issuer, keys }, `${skipped.length} of the issuer's keys are not used`)
-    }
-    this.#skipped = skipped
+    this.#tellSkipped(skipped)
     if (diagnostics.keysFetched.hasSubscribers) {
       diagnostics.keysFetched.publish({ issuer, kids: kids.map((kid) => kidForDisplay(kid)), duration })
     }
@@ -53,9 +54,11 @@ export class KeyReport {
     }
   }
 
-  failed(reason: string, duration: number): void {
+  /** @param skipped - The keys of an answer in which none can be used. */
+  failed(reason: string, skipped: readonly SkippedKey[], duration: number): void {
     const issuer = this.#issuer
-    if (!this.#isOut) this.#log.warn({ issuer, reason }, "the issuer's keys can't be fetched")
+    const details = { issuer, reason, ...(skipped.length > 0 && { keys: skipped.slice(0, mostNamed) }) }
+    if (!this.#isOut) this.#log.warn(details, "the issuer's keys can't be fetched")
     this.#isOut = true
     diagnostics.refreshFailed.publish({ issuer, reason, duration })
   }
@@ -74,5 +77,21 @@ export class KeyReport {
   unknownKid(kid: string): void {
     if (!diagnostics.unknownKid.hasSubscribers) return
     diagnostics.unknownKid.publish({ issuer: this.#issuer, kid: kidForDisplay(kid) })
+  }
+
+  /** A set with keys for encryption beside the others is as it should be: Keycloak's are. */
+  #tellSkipped(skipped: readonly SkippedKey[]): void {
+    const issuer = this.#issuer
+    const unusable = skipped.filter(({ use }) => use !== 'enc')
+    if (unusable.length > 0 && !isDeepStrictEqual(unusable, this.#unusable)) {
+      const keys = unusable.slice(0, mostNamed)
+      this.#log.warn({ issuer, keys }, `${unusable.length} of the issuer's keys are not used`)
+    }
+    this.#unusable = unusable
+    const count = skipped.length - unusable.length
+    if (count > 0 && count !== this.#forEncryption) {
+      this.#log.debug({ issuer }, `${count} of the issuer's keys are for encryption, and not used`)
+    }
+    this.#forEncryption = count
   }
 }

@@ -22,7 +22,7 @@ export class ScriptedIssuer {
   held = false
   readonly lookUps: LookUp[] = []
   /** What was logged. */
-  readonly log: { level: 'warn' | 'info'; message: string; [detail: string]: unknown }[] = []
+  readonly log: { level: 'warn' | 'info' | 'debug'; message: string; [detail: string]: unknown }[] = []
   readonly remote: RemoteKeys
 
   constructor(keys: unknown[], options: Partial<RemoteKeysOptions> = {}) {
@@ -36,6 +36,7 @@ export class ScriptedIssuer {
       log: {
         warn: (details, message) => this.log.push({ level: 'warn', message, ...details }),
         info: (details, message) => this.log.push({ level: 'info', message, ...details }),
+        debug: (details, message) => this.log.push({ level: 'debug', message, ...details }),
       },
       now: () => this.time,
       fetchKeys: (signal) => this.#fetch(signal),

@@ -189,8 +189,9 @@ suite('prefetch', () => {
 })
 
 suite('keys that are not used', () => {
-  const bad = { ...two, kid: 'bad', use: 'enc' }
-  const skipped = { kid: 'bad', reason: 'its use is not sig' }
+  const bad = { ...two, kid: 'bad', alg: 'ES256' }
+  const kind = { kid: 'bad', kty: 'OKP', crv: 'Ed25519', alg: 'ES256' }
+  const skipped = { ...kind, reason: 'its alg is not supported or does not fit its kty and crv' }
   const line = {
     level: 'warn',
     message: "1 of the issuer's keys are not used",
@@ -209,11 +210,45 @@ suite('keys that are not used', () => {
     for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
     assert.ok(issuer.lookUps.length > 2)
     assert.deepEqual(issuer.log, [line])
-    issuer.keys = [one, { ...bad, use: 'sig', d: 'AQ' }]
+    issuer.keys = [one, { ...bad, d: 'AQ' }]
     await issuer.askAt(refreshInterval * 4, 'one')
     assert.deepEqual(issuer.log, [
       line,
-      { ...line, keys: [{ kid: 'bad', reason: 'it holds secret key material' }] },
+      { ...line, keys: [{ ...kind, reason: 'it holds secret key material' }] },
+    ])
+  })
+
+  const encryption = { ...two, kid: 'encryption', alg: 'RSA-OAEP', use: 'enc' }
+  const debug = {
+    level: 'debug',
+    message: "1 of the issuer's keys are for encryption, and not used",
+    issuer: 'https://id.example.com/',
+  }
+
+  test('a key for encryption is no warning', async () => {
+    const issuer = new ScriptedIssuer([one, encryption])
+    for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
+    assert.deepEqual(issuer.log, [debug])
+  })
+
+  test('a key for encryption is not counted among the others', async () => {
+    const issuer = new ScriptedIssuer([one, encryption, bad])
+    await issuer.ask('one')
+    assert.deepEqual(issuer.log, [line, debug])
+  })
+
+  test('where no key of a set can be used, the line says why of each', async () => {
+    const issuer = new ScriptedIssuer([encryption, bad])
+    await issuer.ask('one')
+    const { kid, kty, crv, alg, use } = encryption as Record<string, unknown>
+    assert.deepEqual(issuer.log, [
+      {
+        level: 'warn',
+        message: "the issuer's keys can't be fetched",
+        issuer: 'https://id.example.com/',
+        reason: 'a JWK Set without a usable key',
+        keys: [{ kid, kty, crv, alg, use, reason: 'its use is not sig' }, skipped],
+      },
     ])
   })
 
