@@ -2,6 +2,7 @@ import { TokenCache, type CacheSettings } from './cache.ts'
 import { claimsRefusal, timesRefusal } from './checks.ts'
 import { diagnostics, kidForDisplay } from './diagnostics.ts'
 import { JwksAuthError, refusals } from './errors.ts'
+import { Hints } from './hints.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
 import { freezeDeeply } from './json.ts'
@@ -33,11 +34,13 @@ export class ResourceServer {
   readonly #issuers: ReadonlyMap<unknown, Issuer>
   readonly #reader = new TokenReader()
   readonly #cache: TokenCache | undefined
+  readonly #hints: Hints
 
   constructor(issuers: readonly IssuerSettings[], context: ResourceServerContext) {
     const cache = context.cache && new TokenCache(context.cache)
     const onRemoved: IssuerContext['onRemoved'] = (verifiers) => cache?.dropVerifiedBy(verifiers)
     this.#cache = cache
+    this.#hints = new Hints(issuers, context.log)
     this.#issuers = new Map(
       issuers.map((settings) => [settings.issuer, createIssuer(settings, { ...context, onRemoved })]),
     )
@@ -53,9 +56,15 @@ export class ResourceServer {
     const startedAt = diagnostics.tokenAccepted.hasSubscribers ? performance.now() : 0
     if (typeof raw !== 'string') throw new JwksAuthError(refusals.unreadable)
     const token: Candidate | undefined = this.#cache?.find(raw) ?? this.#reader.read(raw)
-    if (!token) throw new JwksAuthError(refusals.unreadable)
+    if (!token) {
+      this.#hints.unreadable(raw)
+      throw new JwksAuthError(refusals.unreadable)
+    }
     const issuer = this.#issuers.get(token.claims.iss)
-    if (!issuer) throw new JwksAuthError(refusals.claims)
+    if (!issuer) {
+      this.#hints.unknownIssuer(token.claims.iss)
+      throw new JwksAuthError(refusals.claims)
+    }
     const found = issuer.verifierFor(token.header)
     if (!(found instanceof Promise)) return this.#judge(raw, token, issuer, found, startedAt)
     return found.then((verifier) => this.#judge(raw, token, issuer, verifier, startedAt))
@@ -99,6 +108,7 @@ export class ResourceServer {
     const refusal = cached ? timesRefusal(rules, claims, now) : claimsRefusal(rules, header, claims, now)
     if (refusal) {
       this.#cache?.drop(raw)
+      this.#hints.refused(refusal, rules, claims, now)
       throw new JwksAuthError(refusal)
     }
     if (!cached) {

@@ -83,7 +83,8 @@ function decodeSegment(segment: string): Buffer | undefined {
   return bytes.toString('base64url') === segment ? bytes : undefined
 }
 
-function readObject(segment: string): Record<string, unknown> | undefined {
+/** A segment that is a JSON object. */
+export function readObject(segment: string): Record<string, unknown> | undefined {
   const bytes = decodeSegment(segment)
   if (!bytes || !isUtf8(bytes)) return undefined
   try {
