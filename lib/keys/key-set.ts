@@ -91,19 +91,21 @@ function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: Skipped
   const keys = new Map<string, VerificationKey>()
   const skipped: SkippedKey[] = []
   for (const jwk of jwks) {
-    const shown = isObject(jwk) ? { kid: kidForDisplay(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
+    const skip = (reason: string): void => {
+      const shown = isObject(jwk) ? { kid: kidForDisplay(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
+      skipped.push({ ...shown, reason })
+    }
     try {
       const imported = importJwk(jwk)
       if (jwks.length <= fewKeys) void imported[0]!.pem
       for (const key of imported) {
         const name = `${key.alg} ${key.kid}`
-        if (keys.has(name))
-          skipped.push({ ...shown, reason: `it is not the first ${key.alg} key of its kid` })
+        if (keys.has(name)) skip(`it is not the first ${key.alg} key of its kid`)
         else keys.set(name, key)
       }
     } catch (error) {
       if (!(error instanceof UnusableKey)) throw error
-      skipped.push({ ...shown, reason: error.message })
+      skip(error.message)
     }
   }
   return { keys: [...keys.values()], skipped }
