@@ -71,9 +71,17 @@ export class TokenCache {
 
   /** Drops every token that one of these keys verified. */
   dropVerifiedBy(verifiers: ReadonlySet<SignatureVerifier>): void {
-    if (verifiers.size === 0) return
+    if (verifiers.size > 0) this.#dropWhere(({ verifier }) => verifiers.has(verifier))
+  }
+
+  /** Drops every token of an issuer. */
+  dropOf(issuer: string): void {
+    this.#dropWhere(({ claims }) => claims.iss === issuer)
+  }
+
+  #dropWhere(isDropped: (entry: Entry) => boolean): void {
     const entries = Array.from(this.#entries.entries())
-    for (const [name, { verifier }] of entries) if (verifiers.has(verifier)) this.#entries.delete(name)
+    for (const [name, entry] of entries) if (isDropped(entry)) this.#entries.delete(name)
   }
 }
 

@@ -11,7 +11,7 @@ export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './er
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './algorithms.ts'
 export type { ClaimValue } from './claim-values.ts'
 export type { KeyStatus } from './keys/known-keys.ts'
-export type { CacheOptions, IssuerOptions, JwksOptions } from './options.ts'
+export type { CacheOptions, IssuerFinder, IssuerOptions, JwksOptions } from './options.ts'
 export type { AccessToken } from './resource-server.ts'
 export type { AccessTokenClaims, JoseHeader } from './token.ts'
 export type * from './types.ts'

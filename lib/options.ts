@@ -63,10 +63,26 @@ export type IssuerKeys =
 /** One issuer whose access tokens are accepted. */
 export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys
 
+/**
+ * Finds an issuer by the `iss` of a token that nobody has verified yet: a stranger may have written it. Look it up
+ * in your own record of whom you know, whole and exactly, and return that issuer's options, or undefined for one
+ * that you don't know. Never make options out of the name: whoever owns a name that fits your pattern would be let in,
+ * and their server be fetched from.
+ *
+ * It is called with non-empty strings of at most 1,024 characters, once for each issuer within
+ * `jwks.refreshInterval` (for one that it doesn't know: within `jwks.cooldown`), whatever is asked meanwhile. Up to
+ * 10,000 issuers are remembered. Where the answer is another one than before, the issuer starts anew, without the
+ * keys and tokens that were known; undefined ends it.
+ *
+ * What it throws, or rejects with, passes through unchanged, and so does the `TypeError` about wrong options. Options
+ * of another issuer than the one asked for are a refusal as undefined is.
+ */
+export type IssuerFinder = (iss: string) => IssuerOptions | undefined | Promise<IssuerOptions | undefined>
+
 /** How keys are kept. Times are milliseconds. */
 export interface JwksOptions {
   /**
-   * How old the knowledge of a key may get while its issuer can be reached.
+   * How old the knowledge of a key may get while its issuer can be reached, and an answer of the function `issuers`.
    *
    * @defaultValue 300,000
    */
@@ -78,7 +94,8 @@ export interface JwksOptions {
    */
   maxStale?: number
   /**
-   * The time in which all unknown `kid`s of an issuer together cause at most 2 look-ups. 0: no bound.
+   * The time in which all unknown `kid`s of an issuer together cause at most 2 look-ups, and in which the function
+   * `issuers` is asked once for an issuer that it doesn't know. 0: no bound.
    *
    * @defaultValue 10,000
    */
@@ -98,7 +115,8 @@ export interface JwksOptions {
   /** An undici dispatcher for the fetches: a proxy, a private CA, an agent of your own. */
   dispatcher?: Dispatcher
   /**
-   * `true`: keys are fetched before the server is ready, and readiness fails where they can't be.
+   * `true`: keys are fetched before the server is ready, and readiness fails where they can't be. Of issuers that
+   * are found by a function there are none yet.
    *
    * @defaultValue false
    */
@@ -180,6 +198,9 @@ export interface AuthorizationRule<Request, Claims> {
 /** One issuer at the top level, or several under `issuers`. */
 export type OneOrMoreIssuers =
   | (IssuerOptions & { issuers?: never })
-  | ({ issuers: readonly IssuerOptions[] } & {
+  | ({
+      /** The issuers, or a function that finds them by their names. */
+      issuers: readonly IssuerOptions[] | IssuerFinder
+    } & {
       [Name in keyof TokenOptions | 'domain' | 'issuer' | 'jwksUri' | 'secret']?: never
     })

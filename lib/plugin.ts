@@ -17,6 +17,7 @@ import type { AuthorizationRule, OneOrMoreIssuers, PluginOptions } from './optio
 import { ResourceServer, type AccessToken } from './resource-server.ts'
 import type { KeyStatus } from './keys/known-keys.ts'
 import { readSettings } from './settings.ts'
+import { FinderFailure } from './trusted-issuers.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
 /** Options of the plugin: one issuer at the top level or several under `issuers`, and what holds for all of them. */
@@ -67,6 +68,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
 
   /** Sets the headers of a refusal before it is thrown: an application's own error handler keeps them. */
   const refused = (reply: FastifyReply, error: unknown, token?: unknown): unknown => {
+    if (error instanceof FinderFailure) return error.cause
     if (!(error instanceof JwksAuthError)) return error
     if (error.retryAfter !== undefined) {
       reply.header('retry-after', error.retryAfter)

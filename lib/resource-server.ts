@@ -3,12 +3,14 @@ import { claimsRefusal, timesRefusal } from './checks.ts'
 import { diagnostics, kidForDisplay } from './diagnostics.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import { Hints } from './hints.ts'
-import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
+import type { Issuer, IssuerContext } from './issuers.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
 import { freezeDeeply } from './json.ts'
 import type { SignatureVerifier } from './jwt.ts'
 import type { KeyStatus } from './keys/known-keys.ts'
+import type { IssuerFinder } from './options.ts'
 import { TokenReader, type AccessTokenClaims, type JoseHeader, type UnverifiedToken } from './token.ts'
+import { trustedIssuers, type TrustedIssuers } from './trusted-issuers.ts'
 
 /** A verified access token. */
 export interface AccessToken {
@@ -31,26 +33,29 @@ interface Candidate extends UnverifiedToken {
 
 /** An OAuth 2.0 resource server's verdict on access tokens, without a framework. */
 export class ResourceServer {
-  readonly #issuers: ReadonlyMap<unknown, Issuer>
+  readonly #issuers: TrustedIssuers
   readonly #reader = new TokenReader()
   readonly #cache: TokenCache | undefined
   readonly #hints: Hints
 
-  constructor(issuers: readonly IssuerSettings[], context: ResourceServerContext) {
+  constructor(issuers: readonly IssuerSettings[] | IssuerFinder, context: ResourceServerContext) {
     const cache = context.cache && new TokenCache(context.cache)
-    const onRemoved: IssuerContext['onRemoved'] = (verifiers) => cache?.dropVerifiedBy(verifiers)
     this.#cache = cache
-    this.#hints = new Hints(issuers, context.log)
-    this.#issuers = new Map(
-      issuers.map((settings) => [settings.issuer, createIssuer(settings, { ...context, onRemoved })]),
-    )
+    // Whom a function would find is not known beforehand.
+    this.#hints = new Hints(typeof issuers === 'function' ? [] : issuers, context.log)
+    this.#issuers = trustedIssuers(issuers, {
+      ...context,
+      onRemoved: (verifiers) => cache?.dropVerifiedBy(verifiers),
+      onForgotten: (iss) => cache?.dropOf(iss),
+    })
   }
 
   /**
-   * Verifies an access token, at once where nobody has to be asked. The issuer that it names chooses among the
-   * configured ones and does nothing else: no address is ever made of what stands in a token.
+   * Verifies an access token, at once where nobody has to be asked. The issuer that it names chooses among those
+   * of the application and does nothing else: no address is ever made here of what stands in a token.
    *
    * @throws {JwksAuthError}
+   * @throws {FinderFailure} with what the application's own function threw.
    */
   verify(raw: unknown): AccessToken | Promise<AccessToken> {
     const startedAt = diagnostics.tokenAccepted.hasSubscribers ? performance.now() : 0
@@ -60,14 +65,9 @@ export class ResourceServer {
       this.#hints.unreadable(raw)
       throw new JwksAuthError(refusals.unreadable)
     }
-    const issuer = this.#issuers.get(token.claims.iss)
-    if (!issuer) {
-      this.#hints.unknownIssuer(token.claims.iss)
-      throw new JwksAuthError(refusals.claims)
-    }
-    const found = issuer.verifierFor(token.header)
-    if (!(found instanceof Promise)) return this.#judge(raw, token, issuer, found, startedAt)
-    return found.then((verifier) => this.#judge(raw, token, issuer, verifier, startedAt))
+    const issuer = this.#issuers.named(token.claims.iss)
+    if (!(issuer instanceof Promise)) return this.#askForKey(raw, token, issuer, startedAt)
+    return issuer.then((known) => this.#askForKey(raw, token, known, startedAt))
   }
 
   /** What of a token may be repeated: the issuer that it names, if it is one of ours, and its kid. */
@@ -79,17 +79,32 @@ export class ResourceServer {
 
   /** What is known of the keys of each issuer that publishes them. */
   status(): KeyStatus[] {
-    return Array.from(this.#issuers.values()).flatMap((issuer) => issuer.status() ?? [])
+    return this.#issuers.all().flatMap((issuer) => issuer.status() ?? [])
   }
 
   /** Sees to it that the keys of every issuer are known. */
   async prefetch(): Promise<void> {
-    await Promise.all(Array.from(this.#issuers.values(), (issuer) => issuer.prefetch()))
+    await Promise.all(this.#issuers.all().map((issuer) => issuer.prefetch()))
   }
 
   /** Ends the fetches in flight. */
   close(): void {
-    for (const issuer of this.#issuers.values()) issuer.close()
+    this.#issuers.close()
+  }
+
+  #askForKey(
+    raw: string,
+    token: Candidate,
+    issuer: Issuer | undefined,
+    startedAt: number,
+  ): AccessToken | Promise<AccessToken> {
+    if (!issuer) {
+      this.#hints.unknownIssuer(token.claims.iss)
+      throw new JwksAuthError(refusals.claims)
+    }
+    const found = issuer.verifierFor(token.header)
+    if (!(found instanceof Promise)) return this.#judge(raw, token, issuer, found, startedAt)
+    return found.then((verifier) => this.#judge(raw, token, issuer, verifier, startedAt))
   }
 
   #judge(

@@ -2,6 +2,7 @@ import { assertFlag, assertFunction, assertNames, assertRecord, list, wholeNumbe
 import type { CacheSettings } from './cache.ts'
 import { issuerOptionNames, issuerSettings, type IssuerSettings } from './issuer-settings.ts'
 import type { Dispatcher } from './keys/fetch-json.ts'
+import type { IssuerFinder } from './options.ts'
 
 /** How keys are kept, checked and with the defaults. Times are milliseconds. */
 export interface JwksSettings {
@@ -16,7 +17,8 @@ export interface JwksSettings {
 
 /** The plugin's options, checked and with their defaults; the callbacks are checked and not in here. */
 export interface Settings {
-  readonly issuers: readonly IssuerSettings[]
+  /** Those that are known from the start, or the function that finds them, whose answers are checked as they come. */
+  readonly issuers: readonly IssuerSettings[] | IssuerFinder
   readonly jwks: JwksSettings
   /** Undefined where verified tokens are not remembered. */
   readonly cache: CacheSettings | undefined
@@ -80,7 +82,7 @@ export function readSettings(options: unknown): Settings {
   }
   const insecure = allowInsecureIssuers === true
   return Object.freeze({
-    issuers: Object.freeze(allIssuers(issuers, others, insecure)),
+    issuers: allIssuers(issuers, others, insecure),
     jwks: jwksSettings(jwks),
     cache: cacheSettings(cache),
     realm,
@@ -88,20 +90,27 @@ export function readSettings(options: unknown): Settings {
   })
 }
 
-function allIssuers(issuers: unknown, others: Record<string, unknown>, insecure: boolean): IssuerSettings[] {
+function allIssuers(
+  issuers: unknown,
+  others: Record<string, unknown>,
+  insecure: boolean,
+): Settings['issuers'] {
   const own = Object.entries(others).filter(([name]) => issuerOptionNames.includes(name))
-  if (issuers === undefined) return [issuerSettings(Object.fromEntries(own), '', insecure)]
-  if (!Array.isArray(issuers))
-    wrong('issuers', 'must be a list of issuers; the options of one may stand at the top level')
+  if (issuers === undefined) return Object.freeze([issuerSettings(Object.fromEntries(own), '', insecure)])
+  if (typeof issuers !== 'function' && !Array.isArray(issuers)) {
+    wrong('issuers', 'must be a list of issuers or a function; the options of one may stand at the top level')
+  }
   const misplaced = own.find(([, value]) => value !== undefined)
-  if (misplaced) wrong(misplaced[0], 'belongs in the entries of "issuers" where there are several issuers')
+  if (misplaced) wrong(misplaced[0], 'belongs in the entries of "issuers", or in what that function returns')
+  if (typeof issuers === 'function') return issuers as IssuerFinder
   const seen = new Set<string>()
-  return list('issuers', issuers, (name, entry) => {
+  const read = (name: string, entry: unknown): IssuerSettings => {
     const settings = issuerSettings(entry, `${name}.`, insecure)
     if (seen.has(settings.issuer)) wrong(name, 'names an issuer that is already in the list')
     seen.add(settings.issuer)
     return settings
-  })
+  }
+  return Object.freeze(list('issuers', issuers, read))
 }
 
 function jwksSettings(jwks: unknown = {}): JwksSettings {

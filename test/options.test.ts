@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fast
 import { SignJWT } from 'jose'
 import jwksAuth, { type AccessTokenClaims, type JwksAuthOptions } from '../lib/index.ts'
 import { freezeDeeply } from '../lib/json.ts'
+import type { IssuerSettings } from '../lib/issuer-settings.ts'
 import { readSettings } from '../lib/settings.ts'
 import { call, createApp } from './helpers/app.ts'
 import { createKeyPair, now, TestIssuer } from './helpers/issuer.ts'
@@ -36,6 +37,11 @@ const noWholeNumber = [-1, 0.5, NaN, Infinity, 2 ** 53, '5000', '', null, true, 
 
 function wholeNumberOf(unit: string): string {
   return `must be a whole number of ${unit}, at least 1`
+}
+
+/** Those of a list. */
+function issuersOf(options: object): readonly IssuerSettings[] {
+  return readSettings(options).issuers as readonly IssuerSettings[]
 }
 
 async function register(options: unknown): Promise<void> {
@@ -423,7 +429,7 @@ suite('options as a whole', () => {
 
   for (const issuers of [null, {}, '', false, good.issuer, good, new Set([good])]) {
     test(`issuers: ${shown(issuers)} is refused for what it is, whatever stands beside it`, async (t: TestContext) => {
-      const right = 'must be a list of issuers; the options of one may stand at the top level'
+      const right = 'must be a list of issuers or a function; the options of one may stand at the top level'
       await refuses(t, { issuers }, 'issuers', right)
       await refuses(t, { ...good, issuers }, 'issuers', right)
     })
@@ -437,9 +443,10 @@ suite('options as a whole', () => {
 
   for (const name of issuerNames.split(', ')) {
     test(`"${name}" is refused beside issuers`, async (t: TestContext) => {
-      const right = 'belongs in the entries of "issuers" where there are several issuers'
+      const right = 'belongs in the entries of "issuers", or in what that function returns'
       for (const value of ['x', null, false]) {
         await refuses(t, { issuers: [good], [name]: value }, name, right)
+        await refuses(t, { issuers: () => undefined, [name]: value }, name, right)
       }
     })
   }
@@ -680,7 +687,7 @@ suite('right options', () => {
 
     const rules = { clockTolerance: 1, maxTokenAge: 2, requiredClaims: ['sub'], profile: 'rfc9068' }
     const claims = { token_use: 'access', level: [1, 2] }
-    const [issuer] = readSettings({ ...good, ...rules, claims, audience: ['api', 'web'] }).issuers
+    const [issuer] = issuersOf({ ...good, ...rules, claims, audience: ['api', 'web'] })
     t.assert.deepStrictEqual(issuer!.rules, {
       ...rules,
       audience: ['api', 'web'],
@@ -692,12 +699,12 @@ suite('right options', () => {
   })
 
   test('with a secret the one algorithm is HS256', (t: TestContext) => {
-    const [issuer] = readSettings({ ...good, secret }).issuers
+    const [issuer] = issuersOf({ ...good, secret })
     t.assert.deepStrictEqual([...issuer!.algorithms], ['HS256'])
   })
 
   test('EdDSA and Ed25519 are one algorithm', (t: TestContext) => {
-    const [issuer] = readSettings({ ...good, algorithms: ['Ed25519', 'EdDSA'] }).issuers
+    const [issuer] = issuersOf({ ...good, algorithms: ['Ed25519', 'EdDSA'] })
     t.assert.deepStrictEqual([...issuer!.algorithms], ['EdDSA'])
   })
 
@@ -706,7 +713,7 @@ suite('right options', () => {
       issuer,
       jwksUri?.href,
     ]
-    const read = (options: object): unknown => name(readSettings({ audience: 'api', ...options }).issuers[0]!)
+    const read = (options: object): unknown => name(issuersOf({ audience: 'api', ...options })[0]!)
     const issuer = 'https://tenant.example:8443/'
     t.assert.deepStrictEqual(read({ domain: 'tenant.example:8443' }), [
       issuer,

@@ -1,0 +1,187 @@
+import { isDeepStrictEqual } from 'node:util'
+import { LRUCache } from 'lru-cache'
+import { isThenable } from './hook.ts'
+import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
+import { issuerSettings, type IssuerSettings } from './issuer-settings.ts'
+import type { IssuerFinder } from './options.ts'
+
+/** The issuers whose tokens are accepted, by the name that a token gives its issuer. */
+export interface TrustedIssuers {
+  /** The issuer of this very name, undefined where it is none of ours: at once where nobody has to be asked. */
+  named(iss: unknown): Issuer | undefined | Promise<Issuer | undefined>
+  /** Whether it is known to be one of ours. Asks nobody. */
+  has(iss: unknown): boolean
+  /** Those that are known. */
+  all(): Issuer[]
+  /** Ends the fetches in flight; there will be no others. */
+  close(): void
+}
+
+/** What trusted issuers need. */
+export interface TrustedIssuersContext extends IssuerContext {
+  /** Told of the name of an issuer that is no longer known. */
+  readonly onForgotten: (iss: string) => void
+  /** A monotonic clock, in milliseconds. */
+  readonly now?: () => number
+}
+
+/** What the application's function threw, as the `cause`: its own error and no refusal of ours. */
+export class FinderFailure extends Error {}
+
+export function trustedIssuers(
+  issuers: readonly IssuerSettings[] | IssuerFinder,
+  context: TrustedIssuersContext,
+): TrustedIssuers {
+  return typeof issuers === 'function' ? new FoundIssuers(issuers, context) : listed(issuers, context)
+}
+
+function listed(issuers: readonly IssuerSettings[], context: TrustedIssuersContext): TrustedIssuers {
+  const known = new Map<unknown, Issuer>(
+    issuers.map((settings) => [settings.issuer, createIssuer(settings, context)]),
+  )
+  return {
+    named: (iss) => known.get(iss),
+    has: (iss) => known.has(iss),
+    all: () => [...known.values()],
+    close() {
+      for (const issuer of known.values()) issuer.close()
+    },
+  }
+}
+
+/** Characters that the name of an issuer may have; there is nobody to ask about a longer one. */
+const longestName = 1_024
+/** Issuers that are remembered, and names that are nobody's, each in a memory that has nothing to do with the other. */
+const most = 10_000
+/** Characters of the names that are nobody's: a stranger chooses them. */
+const mostCharacters = 1_048_576
+
+interface Known {
+  readonly issuer: Issuer
+  readonly settings: IssuerSettings
+  /** When the function was asked last. */
+  askedAt: number
+}
+
+/** Those of an application's function, each asked for once in an interval. */
+class FoundIssuers implements TrustedIssuers {
+  readonly #find: IssuerFinder
+  readonly #context: TrustedIssuersContext
+  readonly #now: () => number
+  readonly #known: LRUCache<string, Known>
+  /** Names that are nobody's, and when they were asked for. */
+  readonly #unknown: LRUCache<string, number>
+  /** Those that are being asked for. */
+  readonly #asking = new Map<string, Promise<Issuer | undefined>>()
+  #isOtherTold = false
+  #isClosed = false
+
+  constructor(find: IssuerFinder, context: TrustedIssuersContext) {
+    this.#find = find
+    this.#context = context
+    this.#now = context.now ?? (() => performance.now())
+    this.#known = new LRUCache({
+      max: most,
+      dispose({ issuer }, iss) {
+        issuer.close()
+        context.onForgotten(iss)
+      },
+    })
+    this.#unknown = new LRUCache({
+      max: most,
+      maxSize: mostCharacters,
+      sizeCalculation: (_askedAt, iss) => iss.length,
+    })
+  }
+
+  named(iss: unknown): Issuer | undefined | Promise<Issuer | undefined> {
+    if (typeof iss !== 'string' || iss === '' || iss.length > longestName) return undefined
+    const now = this.#now()
+    const known = this.#known.get(iss)
+    if (known && this.#isCurrent(known, now)) return known.issuer
+    const unknownAt = this.#unknown.get(iss)
+    if (unknownAt !== undefined && now - unknownAt < this.#context.jwks.cooldown) return undefined
+    return this.#asking.get(iss) ?? this.#ask(iss, now)
+  }
+
+  has(iss: unknown): boolean {
+    return typeof iss === 'string' && this.#known.has(iss)
+  }
+
+  /** Those that may have been taken away since they were asked for count no longer. */
+  all(): Issuer[] {
+    const now = this.#now()
+    const known = Array.from(this.#known.values())
+    return known.filter((entry) => this.#isCurrent(entry, now)).map(({ issuer }) => issuer)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const { issuer } of this.#known.values()) issuer.close()
+  }
+
+  #isCurrent({ askedAt }: Known, now: number): boolean {
+    return now - askedAt < this.#context.jwks.refreshInterval
+  }
+
+  #ask(iss: string, now: number): Issuer | undefined | Promise<Issuer | undefined> {
+    let found: ReturnType<IssuerFinder>
+    try {
+      found = this.#find(iss)
+    } catch (error) {
+      throw new FinderFailure('', { cause: error })
+    }
+    if (!isThenable(found)) return this.#learn(iss, found, now)
+    const asking = Promise.resolve(found)
+      .catch((error: unknown) => {
+        throw new FinderFailure('', { cause: error })
+      })
+      .then((options) => this.#learn(iss, options, now))
+      .finally(() => this.#asking.delete(iss))
+    this.#asking.set(iss, asking)
+    return asking
+  }
+
+  /** @throws {TypeError} where the options are wrong; then nothing is learnt. */
+  #learn(iss: string, options: unknown, askedAt: number): Issuer | undefined {
+    // Null is what databases say.
+    const isNobody = options === undefined || options === null
+    const settings = isNobody
+      ? undefined
+      : issuerSettings(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
+    if (settings?.issuer !== iss) {
+      if (settings) this.#tellOther(settings)
+      this.#known.delete(iss)
+      this.#unknown.set(iss, askedAt)
+      return undefined
+    }
+    this.#unknown.delete(iss)
+    const known = this.#known.peek(iss)
+    if (known && isSame(known.settings, settings)) {
+      known.askedAt = askedAt
+      return known.issuer
+    }
+    const issuer = createIssuer(settings, this.#context)
+    if (this.#isClosed) issuer.close()
+    this.#known.set(iss, { issuer, settings, askedAt })
+    return issuer
+  }
+
+  /** A stranger decides how often it comes to this, so there is one line. */
+  #tellOther({ issuer }: IssuerSettings): void {
+    if (this.#isOtherTold) return
+    this.#isOtherTold = true
+    const message =
+      'the function "issuers" returned the options of another issuer than the one it was asked for'
+    this.#context.log.warn({ issuer }, `${message}; tokens of such issuers are refused`)
+  }
+}
+
+function isSame(one: IssuerSettings, other: IssuerSettings): boolean {
+  return isDeepStrictEqual(comparable(one), comparable(other))
+}
+
+/** What a URL is made of is hidden from comparisons, in which versions of Node differ. */
+function comparable({ jwksUri, ...settings }: IssuerSettings): object {
+  return { ...settings, jwksUri: jwksUri?.href }
+}
