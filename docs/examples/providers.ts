@@ -1,4 +1,4 @@
-import type { IssuerOptions } from 'fastify-jwks-auth'
+import type { IssuerFinder, IssuerOptions } from 'fastify-jwks-auth'
 
 // #region auth0
 export const auth0: IssuerOptions = {
@@ -21,6 +21,20 @@ export const entra: IssuerOptions = {
   audience: '11111111-2222-4333-8444-555555555555',
   requiredClaims: ['azp'],
 }
+// #endregion
+
+// #region entra-tenants
+const ofTenant = (tenant: string): IssuerOptions => ({
+  issuer: `https://login.microsoftonline.com/${tenant}/v2.0`,
+  audience: '11111111-2222-4333-8444-555555555555',
+  requiredClaims: ['azp'],
+})
+
+/** Your customers' tenants: put in when they sign up, taken out when they leave. */
+const customers = ['8a3b1c2d-0000-4000-8000-5e6f7a8b9c0d', 'c4d5e6f7-0000-4000-8000-1a2b3c4d5e6f']
+const byIssuer = new Map(customers.map((tenant) => [ofTenant(tenant).issuer, ofTenant(tenant)]))
+
+export const entraTenants: IssuerFinder = (iss) => byIssuer.get(iss)
 // #endregion
 
 // #region cognito

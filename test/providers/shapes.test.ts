@@ -14,7 +14,7 @@ async function setUp(t: TestContext, shape: Shape): Promise<{ app: FastifyInstan
   const jwksUri = urls.at(-1)!
   const discovery = urls.length > 1 ? new URL(urls[0]!).pathname : undefined
   if (discovery !== undefined) {
-    server.on(discovery, { issuer: options.issuer, jwks_uri: jwksUri })
+    server.on(discovery, { issuer: shape.claims.iss, jwks_uri: jwksUri })
   }
   server.on(new URL(jwksUri).pathname, sendJson({ keys: [publish(key.jwk), ...others(key.jwk)] }))
   const dispatcher = new Reroute(server.origin)

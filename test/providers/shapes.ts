@@ -1,10 +1,10 @@
 import * as examples from '../../docs/examples/providers.ts'
-import type { IssuerOptions } from '../../lib/index.ts'
+import type { IssuerFinder, IssuerOptions } from '../../lib/index.ts'
 import type { PublishedKey } from '../helpers/jwk.ts'
 
 /** A provider as it is found in the world: what it publishes, and what its tokens hold. */
 export interface Shape {
-  options: IssuerOptions
+  options: IssuerOptions | { issuers: IssuerFinder }
   /** Where its keys are found, in this order; the last one is the JWK Set. */
   urls: string[]
   /** How it publishes a key. */
@@ -20,10 +20,11 @@ export interface Shape {
 
 const jwt = { typ: 'JWT' }
 const certified = (key: PublishedKey): PublishedKey => ({ ...key, x5t: 'dGh1bWJwcmludA', x5c: ['MIIC'] })
-const { auth0, keycloak, entra, cognito, okta, google, github } = examples
+const { auth0, keycloak, entra, entraTenants, cognito, okta, google, github } = examples
 const cognitoPool = 'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI'
 const entraTenant = '8a3b1c2d-0000-4000-8000-5e6f7a8b9c0d'
 const otherTenant = '9d9d9d9d-0000-4000-8000-5e6f7a8b9c0d'
+const secondTenant = 'c4d5e6f7-0000-4000-8000-1a2b3c4d5e6f'
 const entraApi = '11111111-2222-4333-8444-555555555555'
 const googleClient = '1234567890-web.apps.googleusercontent.com'
 
@@ -108,6 +109,48 @@ export const shapes: Record<string, Shape> = {
         { iss: `https://sts.windows.net/${entraTenant}/`, aud: `api://${entraApi}`, ver: '1.0' },
       ],
       'a token for Graph': ['invalid_audience', { aud: '00000003-0000-0000-c000-000000000000' }],
+      'an ID token of the client that is the API': [
+        'invalid_claims',
+        { azp: undefined, azpacr: undefined, scp: undefined, nonce: 'n' },
+      ],
+    },
+  },
+  'Entra, many tenants': {
+    options: { issuers: entraTenants },
+    urls: [
+      `https://login.microsoftonline.com/${secondTenant}/v2.0/.well-known/openid-configuration`,
+      `https://login.microsoftonline.com/${secondTenant}/discovery/v2.0/keys`,
+    ],
+    publish: ({ alg: _alg, ...key }) => certified(key),
+    header: jwt,
+    claims: {
+      iss: `https://login.microsoftonline.com/${secondTenant}/v2.0`,
+      aud: entraApi,
+      azp: '99999999-8888-4777-8666-555555555555',
+      azpacr: '0',
+      oid: 'a1b2c3d4-0000-4000-8000-000000000000',
+      scp: 'Orders.Read',
+      sub: 'DDDDDeeeeeFFFFF',
+      tid: secondTenant,
+      ver: '2.0',
+    },
+    wrong: {
+      'a token of a tenant who is no customer': [
+        'invalid_claims',
+        { iss: `https://login.microsoftonline.com/${otherTenant}/v2.0`, tid: otherTenant },
+      ],
+      'a token of a customer, in version 1': [
+        'invalid_claims',
+        { iss: `https://sts.windows.net/${secondTenant}/`, aud: `api://${entraApi}`, ver: '1.0' },
+      ],
+      'a token of a look-alike with a customer’s tenant in its name': [
+        'invalid_claims',
+        { iss: `https://login.microsoftonline.com.evil.example/${secondTenant}/v2.0` },
+      ],
+      'a token for all tenants': [
+        'invalid_claims',
+        { iss: 'https://login.microsoftonline.com/{tenantid}/v2.0' },
+      ],
       'an ID token of the client that is the API': [
         'invalid_claims',
         { azp: undefined, azpacr: undefined, scp: undefined, nonce: 'n' },

@@ -1,0 +1,25 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import jwksAuth from 'fastify-jwks-auth'
+
+/** Who has signed up: a table with an index on the issuer. */
+export interface Tenants {
+  findByIssuer(issuer: string): Promise<{ id: string; issuer: string } | undefined>
+}
+
+export async function build(tenants: Tenants, audience: string): Promise<FastifyInstance> {
+  const app = Fastify()
+  // #region app
+  await app.register(jwksAuth, {
+    issuers: async (iss) => {
+      const tenant = await tenants.findByIssuer(iss)
+      return tenant && { issuer: tenant.issuer, audience }
+    },
+  })
+  app.get('/me', { onRequest: app.authenticate }, async ({ user }) => {
+    // A sub is one user only within its issuer.
+    const tenant = await tenants.findByIssuer(user.iss)
+    return { tenant: tenant?.id, user: user.sub }
+  })
+  // #endregion
+  return app
+}
