@@ -66,6 +66,31 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     t.assert.equal(await ask({ iss: 'https://stranger.example' }), 'invalid_claims')
   },
 
+  async 'issuers(iss)'(t) {
+    await using other = await TestIssuer.start()
+    const asked: string[] = []
+    const { issuer, app, ask } = await start(t, ({ issuer: name }) => ({
+      issuer: undefined,
+      audience: undefined,
+      issuers: async (iss: string) => {
+        asked.push(iss)
+        return [name, other.issuer].includes(iss) ? { issuer: iss, audience: 'api' } : undefined
+      },
+    }))
+    // Which of them a host lets in.
+    const check = ({ iss }: { iss: string }, { hostname }: { hostname: string }): boolean =>
+      iss === (hostname === 'one.example' ? issuer : other).issuer
+    app.get('/of-host', { onRequest: app.authorize({ check }) }, async () => ({}))
+    for (let times = 0; times < 3; times += 1) t.assert.equal(await ask(), undefined)
+    t.assert.equal((await call(app, await other.token())).statusCode, 200)
+    t.assert.equal(await ask({ iss: 'https://stranger.example' }), 'invalid_claims')
+    t.assert.deepEqual(asked, [issuer.issuer, other.issuer, 'https://stranger.example'])
+    const headers = { authorization: `Bearer ${await issuer.token()}` }
+    const statusAt = async (host: string): Promise<number> =>
+      (await app.inject({ url: '/of-host', headers: { ...headers, host } })).statusCode
+    t.assert.deepEqual([await statusAt('one.example'), await statusAt('two.example')], [200, 403])
+  },
+
   async domain(t) {
     const { issuer, ask } = await start(t, ({ origin }) => ({
       issuer: undefined,
