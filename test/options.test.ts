@@ -742,6 +742,14 @@ suite('the options object', () => {
     await accepts(t, options)
   })
 
+  test('may have a function for issuers, which is not asked by registration', async (t: TestContext) => {
+    const issuers = t.mock.fn(() => undefined)
+    await accepts(t, Object.freeze({ issuers, jwks: { prefetch: true } }))
+    t.assert.strictEqual(issuers.mock.callCount(), 0)
+    t.assert.strictEqual(readSettings({ issuers }).issuers, issuers)
+    t.assert.strictEqual(Object.isFrozen(issuers), false)
+  })
+
   test('may be changed after registration, which changes nothing', async (t: TestContext) => {
     await using issuer = await TestIssuer.start()
     const ofIssuer = {

@@ -17,12 +17,12 @@ class Found {
   readonly lines: object[] = []
   readonly issuers: TrustedIssuers
 
-  constructor(find: IssuerFinder, jwks: object = {}) {
+  constructor(find: IssuerFinder, others: object = {}) {
     const ask: IssuerFinder = (iss) => {
       this.asked.push(iss)
       return find(iss)
     }
-    const settings = readSettings({ issuers: ask, jwks })
+    const settings = readSettings({ issuers: ask, ...others })
     this.issuers = trustedIssuers(settings.issuers, {
       ...settings,
       log: { warn: (details) => void this.lines.push(details), info() {} },
@@ -189,7 +189,7 @@ suite('an issuer that a function does not know', () => {
   })
 
   test('is asked for each time with a cooldown of 0', (t) => {
-    const found = new Found(() => undefined, { cooldown: 0 })
+    const found = new Found(() => undefined, { jwks: { cooldown: 0 } })
     for (let time = 0; time < 3; time += 1) found.named('a')
     t.assert.equal(found.newlyAsked(), 3)
   })
@@ -308,6 +308,11 @@ suite('options that a function should not return', () => {
       }
     })
   }
+
+  test('an issuer by http is right with allowInsecureIssuers', (t) => {
+    const found = new Found((iss) => ({ issuer: iss, audience: 'api' }), { allowInsecureIssuers: true })
+    t.assert.notEqual(found.named('http://a.example'), undefined)
+  })
 
   test('those of another issuer are as good as none, and one line tells of them', (t) => {
     const found = new Found(() => options('always the same'))

@@ -4,6 +4,7 @@ import type {
   AccessTokenClaims,
   AsymmetricAlgorithm,
   ClaimValue,
+  IssuerFinder,
   IssuerOptions,
   JwksAuthOptions,
   JwksOptions,
@@ -130,6 +131,34 @@ accept({ issuers: [{ issuer, domain, audience }] })
 accept({ issuers: [{ issuer, audience, realm: 'ping' }] })
 // @ts-expect-error
 accept({ issuers: { issuer, audience } })
+
+// A function that finds them, at once or not.
+accept({ issuers: (iss) => (iss === issuer ? { issuer, audience } : undefined) })
+accept({ issuers: async (iss) => issuers.find((entry) => entry.issuer === iss), realm: 'ping' })
+accept({ issuers: () => ({ domain, audience }), jwks: { cooldown: 0 } })
+accept({
+  issuers(iss) {
+    expectTypeOf(iss).toEqualTypeOf<string>()
+    return undefined
+  },
+})
+expectTypeOf<IssuerFinder>().parameters.toEqualTypeOf<[iss: string]>()
+expectTypeOf<IssuerFinder>().returns.toEqualTypeOf<
+  IssuerOptions | undefined | Promise<IssuerOptions | undefined>
+>()
+expectTypeOf<{ issuers: IssuerFinder; audience: string }>().not.toExtend<JwksAuthOptions>()
+// @ts-expect-error - an audience is required
+accept({ issuers: (iss) => ({ issuer: iss }) })
+// @ts-expect-error
+accept({ issuers: (iss) => iss })
+// @ts-expect-error
+accept({ issuers: async () => true })
+// @ts-expect-error - it is asked for a name
+accept({ issuers: (iss: number) => (iss === 1 ? { issuer, audience } : undefined) })
+// @ts-expect-error - none at the top level
+accept({ issuers: () => undefined, issuer, audience })
+// @ts-expect-error - none at the top level
+accept({ issuers: () => undefined, audience })
 
 // The plugin's own.
 const jwks: JwksOptions = {
