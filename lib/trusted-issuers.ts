@@ -155,7 +155,6 @@ class FoundIssuers implements TrustedIssuers {
       this.#unknown.set(iss, askedAt)
       return undefined
     }
-    this.#unknown.delete(iss)
     const known = this.#known.peek(iss)
     if (known && isSame(known.settings, settings)) {
       known.askedAt = askedAt

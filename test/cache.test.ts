@@ -314,6 +314,18 @@ suite('the cache itself', () => {
     )
   })
 
+  test('drops the tokens of an issuer, and no others', (t) => {
+    const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
+    for (const [index, iss] of ['left', 'kept', 'left'].entries()) {
+      keep(cache, index, { header, claims: { ...noClaims, iss }, verifier: () => true })
+    }
+    cache.dropOf('left')
+    t.assert.deepEqual(
+      [0, 1, 2].map((index) => cache.find(token(index))?.claims.iss),
+      [undefined, 'kept', undefined],
+    )
+  })
+
   test('knows a token by its SHA-256', (t) => {
     t.assert.equal(digestOf('e30.e30.x'), createHash('sha256').update('e30.e30.x').digest('base64'))
   })

@@ -7,6 +7,7 @@ import jwksAuth, {
   type IssuerOptions,
   type JwksAuthOptions,
 } from '../lib/index.ts'
+import { TokenCache } from '../lib/cache.ts'
 import { ResourceServer } from '../lib/resource-server.ts'
 import { readSettings } from '../lib/settings.ts'
 import { call, verdict } from './helpers/app.ts'
@@ -61,7 +62,7 @@ class Api {
 
 /** The verdict on a token without an application around it, for those who send many: 'accepted', or the code of the refusal. */
 function verifier(t: TestContext, find: IssuerFinder): (token: string) => Promise<string> {
-  const settings = readSettings({ issuers: find })
+  const settings = readSettings({ issuers: find, jwks: { timeout: 60_000 } })
   const server = new ResourceServer(settings.issuers, { ...settings, log: { warn() {}, info() {} } })
   t.after(() => server.close())
   return async (token) => {
@@ -215,6 +216,7 @@ suite('a tenant', () => {
     const api = await Api.start(t)
     api.add(issuer)
     const accepted = eventsOf(t, diagnostics.tokenAccepted)
+    const dropped = t.mock.method(TokenCache.prototype, 'dropOf')
     const token = await issuer.token()
     for (let times = 0; times < 3; times += 1) await api.ask(token)
     t.assert.equal(accepted.at(-1)!.cached, true)
@@ -224,6 +226,10 @@ suite('a tenant', () => {
     api.later = interval
     t.assert.deepEqual(verdict(await call(api.app, token)), unknownIssuer)
     t.assert.equal(await api.ask(issuer.token()), 'invalid_claims')
+    t.assert.deepEqual(
+      dropped.mock.calls.map((dropping) => dropping.arguments),
+      [[issuer.issuer]],
+    )
   })
 
   test('who was just added works within one cooldown', async (t) => {
@@ -426,7 +432,7 @@ suite('beside a function', () => {
   test('close ends the fetches of every issuer, and an answer that comes later starts none', async (t) => {
     await using one = await TestIssuer.start()
     await using two = await TestIssuer.start()
-    const api = await Api.start(t)
+    const api = await Api.start(t, { jwks: { timeout: 60_000 } })
     let answer = (): void => {}
     const found = new Promise<void>((resolve) => (answer = resolve))
     api.find = async (iss) => {
@@ -434,10 +440,12 @@ suite('beside a function', () => {
       return api.tenants.get(iss)
     }
     for (const issuer of [one, two]) api.add(issuer)
-    one.on('/jwks', () => {})
+    let isClosed = false
+    one.on('/jwks', (_request, response) => void response.on('close', () => (isClosed = true)))
     const waiting = [one, two].map(async (issuer) => call(api.app, await issuer.token()))
     await until(async () => one.fetches === 1 && api.asked.length === 2)
     const closing = api.app.close()
+    await until(async () => isClosed)
     t.assert.equal((await waiting[0])!.statusCode, 503)
     answer()
     t.assert.equal((await waiting[1])!.statusCode, 503)
