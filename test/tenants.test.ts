@@ -63,7 +63,10 @@ class Api {
 /** The verdict on a token without an application around it, for those who send many: 'accepted', or the code of the refusal. */
 function verifier(t: TestContext, find: IssuerFinder): (token: string) => Promise<string> {
   const settings = readSettings({ issuers: find, jwks: { timeout: 60_000 } })
-  const server = new ResourceServer(settings.issuers, { ...settings, log: { warn() {}, info() {} } })
+  const server = new ResourceServer(settings.issuers, {
+    ...settings,
+    log: { warn() {}, info() {}, debug() {} },
+  })
   t.after(() => server.close())
   return async (token) => {
     try {
@@ -354,12 +357,13 @@ suite('a function that fails', () => {
   test('by wrong options is a mistake of the application, which its error names', async (t) => {
     await using issuer = await TestIssuer.start()
     const api = await Api.start(t)
-    api.add(issuer, { audience: '' })
+    api.add(issuer, { clockTolerance: -1 })
     const response = verdict(await call(api.app, await issuer.token()))
     t.assert.deepEqual(response, {
       status: 500,
       code: undefined,
-      message: 'fastify-jwks-auth: option "issuers(iss).audience" must be a non-empty string',
+      message:
+        'fastify-jwks-auth: option "issuers(iss).clockTolerance" must be a whole number of milliseconds, at least 0',
       challenge: undefined,
     })
     api.add(issuer)
