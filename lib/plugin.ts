@@ -7,9 +7,9 @@ import type {
   RouteGenericInterface,
 } from 'fastify'
 import fp from 'fastify-plugin'
-import { permits, readAuthorization } from './authorization.ts'
+import { authorizationRefusal, readAuthorization } from './authorization.ts'
 import { diagnostics } from './diagnostics.ts'
-import { JwksAuthError, permissionRefusal, refusals } from './errors.ts'
+import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import { hook, isThenable, type Outcome, type Step } from './hook.ts'
 import { bearerChallenge, challengeIn, withChallenge } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
@@ -149,14 +149,18 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
     const authorization = readAuthorization(rule)
     const { check } = rule
+    const refuse = (reply: FastifyReply, raw: string, refusal: Refusal): never => {
+      throw refused(reply, new JwksAuthError(refusal), raw)
+    }
     const decide = (reply: FastifyReply, raw: string, isPermitted: boolean): undefined => {
-      if (isPermitted === true) return
-      throw refused(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), raw)
+      if (isPermitted !== true) refuse(reply, raw, authorization.notPermitted)
     }
     const demand = (request: FastifyRequest, reply: FastifyReply): Outcome => {
       const { claims, raw } = verdicts(request)[verified]!
-      const isPermitted =
-        permits(authorization, claims) && (!check || check(claims as JwksAuthClaims, request))
+      const refusal = authorizationRefusal(authorization, claims)
+      if (refusal) refuse(reply, raw, refusal)
+      if (!check) return undefined
+      const isPermitted = check(claims as JwksAuthClaims, request)
       return isThenable(isPermitted)
         ? Promise.resolve(isPermitted).then((verdict) => decide(reply, raw, verdict))
         : decide(reply, raw, isPermitted)

@@ -8,10 +8,18 @@ export function challengeIn(realm: string): string {
   return `Bearer realm=${quoted(realm)}`
 }
 
-/** The Bearer challenge for a refusal. What it adds needs no escapes: our own words, and scopes that can't hold a quote. */
-export function bearerChallenge(base: string, { challengeError, scope }: Refusal): string {
-  const error = challengeError === undefined ? '' : `, error="${challengeError}"`
-  return base + error + (scope === undefined ? '' : `, scope="${scope}"`)
+/**
+ * The Bearer challenge for a refusal. What it adds needs no escapes: our own words, and names that can't hold a quote.
+ * All of it is quoted, `max_age` too (RFC 9470 section 3).
+ */
+export function bearerChallenge(base: string, refusal: Refusal): string {
+  const { challengeError, scope, acrValues, maxAge } = refusal
+  let challenge = base
+  if (challengeError !== undefined) challenge += `, error="${challengeError}"`
+  if (scope !== undefined) challenge += `, scope="${scope}"`
+  if (acrValues !== undefined) challenge += `, acr_values="${acrValues}"`
+  if (maxAge !== undefined) challenge += `, max_age="${maxAge}"`
+  return challenge
 }
 
 /**
