@@ -70,12 +70,10 @@ function permits({ scope, anyScope, claims: values }: Authorization, claims: Acc
 }
 
 /** Whether the user authenticated in one of the ways that are demanded, and recently enough (RFC 9470 section 6.1). */
-function isAuthenticatedSo(
-  { acr, maxAuthAge }: Authorization,
-  { acr: context, auth_time: time, exp }: AccessTokenClaims,
-): boolean {
-  if (acr.length > 0 && !acr.includes(context as string)) return false
+function isAuthenticatedSo({ acr, maxAuthAge }: Authorization, claims: AccessTokenClaims): boolean {
+  if (acr.length > 0 && !acr.includes(claims.acr as string)) return false
   if (maxAuthAge === undefined) return true
+  const { auth_time: time, exp } = claims
   // Nobody authenticates after the end of the token: such a time is one in milliseconds, which would never get old.
   return typeof time === 'number' && time <= exp && Date.now() - time * 1000 <= maxAuthAge
 }

@@ -11,8 +11,9 @@ import { authorizationRefusal, readAuthorization } from './authorization.ts'
 import { diagnostics } from './diagnostics.ts'
 import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import { hook, isThenable, type Outcome, type Step } from './hook.ts'
-import { bearerChallenge, challengeIn, withChallenge } from './http/challenge.ts'
+import { challengeIn } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
+import { setRefusalHeaders, settleRefusalHeaders } from './http/refused.ts'
 import type { AuthorizationRule, OneOrMoreIssuers, PluginOptions } from './options.ts'
 import { ResourceServer, type AccessToken } from './resource-server.ts'
 import type { KeyStatus } from './keys/known-keys.ts'
@@ -65,15 +66,10 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const baseChallenge = challengeIn(realm)
   const server = new ResourceServer(issuers, { ...context, log: app.log })
 
-  /** Sets the headers of a refusal before it is thrown: an application's own error handler keeps them. */
+  /** What is thrown, once the reply and those who watch know of it. */
   const refused = (reply: FastifyReply, error: unknown, token?: unknown): unknown => {
     if (!(error instanceof JwksAuthError)) return error
-    if (error.retryAfter !== undefined) {
-      reply.header('retry-after', error.retryAfter)
-    } else {
-      const challenge = bearerChallenge(baseChallenge, error)
-      reply.header('www-authenticate', withChallenge(reply.getHeader('www-authenticate'), challenge))
-    }
+    setRefusalHeaders(reply, baseChallenge, error)
     if (diagnostics.tokenRefused.hasSubscribers) {
       diagnostics.tokenRefused.publish({ code: error.code, ...server.describe(token) })
     }
@@ -181,6 +177,10 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   app.decorate('authorize', authorize)
   app.decorate('jwksStatus', () => server.status())
   if (context.jwks.prefetch) app.addHook('onReady', () => server.prefetch())
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    settleRefusalHeaders(reply)
+    done()
+  })
   // Before the requests that wait for a fetch are waited for.
   app.addHook('preClose', async () => server.close())
 }

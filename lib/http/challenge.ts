@@ -28,8 +28,26 @@ export function bearerChallenge(base: string, refusal: Refusal): string {
  */
 export function withChallenge(present: HeaderValue, challenge: string): string | string[] {
   if (present === undefined) return challenge
-  const others = [present].flat().filter((value) => !/^bearer\b/i.test(String(value)))
-  return others.length === 0 ? challenge : [...others.map(String), challenge]
+  const others = challengesIn(present).filter((value) => !isBearer(value))
+  return others.length === 0 ? challenge : [...others, challenge]
+}
+
+/** The challenges of a header without this one. */
+export function withoutChallenge(present: HeaderValue, challenge: string): string[] {
+  return challengesIn(present).filter((value) => value !== challenge)
+}
+
+/** Whether a header has a Bearer challenge. */
+export function hasChallenge(present: HeaderValue): boolean {
+  return challengesIn(present).some(isBearer)
+}
+
+function challengesIn(header: HeaderValue): string[] {
+  return header === undefined ? [] : [header].flat().map(String)
+}
+
+function isBearer(challenge: string): boolean {
+  return /^bearer\b/i.test(challenge)
 }
 
 /** A quoted-string (RFC 9110 section 5.6.4). */
