@@ -1,58 +1,21 @@
-import type {
-  FastifyInstance,
-  FastifyPluginAsync,
-  FastifyReply,
-  FastifyRequest,
-  RawServerBase,
-  RouteGenericInterface,
-} from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { authorizationRefusal, readAuthorization } from './authorization.ts'
+import { assertFree, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
 import { diagnostics } from './diagnostics.ts'
 import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import { hook, isThenable, type Outcome, type Step } from './hook.ts'
 import { challengeIn } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
 import { setRefusalHeaders, settleRefusalHeaders } from './http/refused.ts'
-import type { AuthorizationRule, OneOrMoreIssuers, PluginOptions } from './options.ts'
+import { OpenApi } from './openapi.ts'
+import type { OneOrMoreIssuers, PluginOptions } from './options.ts'
 import { ResourceServer, type AccessToken } from './resource-server.ts'
-import type { KeyStatus } from './keys/known-keys.ts'
 import { readSettings } from './settings.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
 /** Options of the plugin: one issuer at the top level or several under `issuers`, and what holds for all of them. */
 export type JwksAuthOptions = PluginOptions<FastifyRequest, JwksAuthClaims, JwksAuthUser> & OneOrMoreIssuers
-
-/** A hook from `onRequest` to `preHandler` on any kind of server, which may be awaited directly as well. */
-export type AuthenticateHook = <Server extends RawServerBase>(
-  request: FastifyRequest<RouteGenericInterface, Server>,
-  reply: FastifyReply<RouteGenericInterface, Server>,
-) => Promise<void>
-
-/** What `app.authorize` demands of a token. */
-export type AuthorizeOptions = AuthorizationRule<FastifyRequest, JwksAuthClaims>
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** Requires a valid access token and sets `request.user`. */
-    authenticate: AuthenticateHook
-    /** As `authenticate`, but lets a request without an Authorization header pass with `request.user === null`. */
-    authenticateOptional: AuthenticateHook
-    /** Makes a hook that authenticates where that has not happened yet, and then demands what the rule says. */
-    authorize: (rule: AuthorizeOptions) => AuthenticateHook
-    /** What is known of the keys of each issuer that publishes them, for a readiness route. Waits for nothing. */
-    jwksStatus: () => KeyStatus[]
-  }
-
-  interface FastifyRequest {
-    /** The deeply frozen claims of the token, or what `formatUser` made; `null` where nothing was authenticated. */
-    user: JwksAuthUser
-    /** The verified access token; `null` where nothing was authenticated. */
-    accessToken: (AccessToken & { readonly claims: JwksAuthClaims }) | null
-  }
-}
-
-const name = 'fastify-jwks-auth'
 
 type Verdicts = Record<symbol, AccessToken | null | undefined>
 
@@ -65,6 +28,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const verdicts = (request: FastifyRequest): Verdicts => request as unknown as Verdicts
   const baseChallenge = challengeIn(realm)
   const server = new ResourceServer(issuers, { ...context, log: app.log })
+  const openApi = new OpenApi(issuers)
 
   /** What is thrown, once the reply and those who watch know of it. */
   const refused = (reply: FastifyReply, error: unknown, token?: unknown): unknown => {
@@ -161,10 +125,11 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
         ? Promise.resolve(isPermitted).then((verdict) => decide(reply, raw, verdict))
         : decide(reply, raw, isPermitted)
     }
-    return hook((request: FastifyRequest, reply: FastifyReply) => {
+    const step: Step<FastifyRequest, FastifyReply> = (request, reply) => {
       const outcome = authenticate(request, reply, false)
       return outcome ? outcome.then(() => demand(request, reply)) : demand(request, reply)
-    }) as AuthenticateHook
+    }
+    return openApi.describe(hook(step), authorization) as AuthenticateHook
   }
 
   app.decorateRequest('user', null as unknown as JwksAuthUser)
@@ -172,10 +137,12 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   app.decorateRequest(verified, null)
   const required: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, false)
   const optional: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, true)
-  app.decorate('authenticate', hook(required) as AuthenticateHook)
-  app.decorate('authenticateOptional', hook(optional) as AuthenticateHook)
+  app.decorate('authenticate', openApi.describe(hook(required), {}) as AuthenticateHook)
+  const optionalHook = openApi.describe(hook(optional), { isOptional: true })
+  app.decorate('authenticateOptional', optionalHook as AuthenticateHook)
   app.decorate('authorize', authorize)
   app.decorate('jwksStatus', () => server.status())
+  app.decorate('openApiSecurity', () => openApi.security())
   if (context.jwks.prefetch) app.addHook('onReady', () => server.prefetch())
   app.addHook('onSend', (_request, reply, _payload, done) => {
     settleRefusalHeaders(reply)
@@ -183,20 +150,6 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   })
   // Before the requests that wait for a fetch are waited for.
   app.addHook('preClose', async () => server.close())
-}
-
-/** Two of them in one scope would overwrite each other's verdicts. */
-function assertFree(app: FastifyInstance): void {
-  const taken =
-    ['user', 'accessToken'].find((decorator) => app.hasRequestDecorator(decorator)) ??
-    ['authenticate', 'authenticateOptional', 'authorize', 'jwksStatus'].find((decorator) =>
-      app.hasDecorator(decorator),
-    )
-  if (taken !== undefined) {
-    throw new Error(
-      `${name}: the decorator "${taken}" is there already, by this plugin or by another one; several issuers go into "issuers"`,
-    )
-  }
 }
 
 /** The plugin. A CommonJS program gets it by `require`, with all that the package exports beside it. */

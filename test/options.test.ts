@@ -640,6 +640,7 @@ suite('right options', () => {
           rules,
           secret: undefined,
           jwksUri: undefined,
+          openIdConfiguration: new URL(`${good.issuer}/.well-known/openid-configuration`),
         },
       ],
       jwks: {

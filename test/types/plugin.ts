@@ -20,6 +20,7 @@ import jwksAuth, {
   type JwksAuthOptions,
   type JwksAuthUser,
   type KeyStatus,
+  type SecurityScheme,
 } from '../../lib/index.ts'
 
 /** Compiles only: the plugin, its decorators and its errors, as an application has them. */
@@ -148,6 +149,14 @@ expectTypeOf<JwksAuthErrorCode>().toEqualTypeOf<
 expectTypeOf<ChallengeError>().toEqualTypeOf<
   'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
 >()
+
+// What the OpenAPI document has of it, also without @fastify/swagger.
+const { components, transform } = app.openApiSecurity()
+expectTypeOf(components.securitySchemes).toEqualTypeOf<Record<string, SecurityScheme>>()
+expectTypeOf(transform({ schema: { summary: 'A' }, url: '/', route: {} })).toEqualTypeOf<{
+  schema: { summary: string }
+  url: string
+}>()
 
 // What there is to watch.
 expectTypeOf(app.jwksStatus()).toEqualTypeOf<KeyStatus[]>()
