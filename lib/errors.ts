@@ -12,10 +12,12 @@ export type JwksAuthErrorCode =
   | 'invalid_claims'
   | 'token_revoked'
   | 'insufficient_scope'
+  | 'insufficient_user_authentication'
   | 'jwks_unavailable'
 
-/** The `error` of a Bearer challenge (RFC 6750 section 3.1). */
-export type ChallengeError = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+/** The `error` of a Bearer challenge (RFC 6750 section 3.1, RFC 9470 section 3). */
+export type ChallengeError =
+  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
 
 /** What a refusal answers. */
 export interface Refusal {
@@ -26,6 +28,10 @@ export interface Refusal {
   readonly challengeError?: ChallengeError | undefined
   /** The scopes that would do, for the challenge. */
   readonly scope?: string | undefined
+  /** The authentication contexts that would do, space-separated, for the challenge (RFC 9470 section 3). */
+  readonly acrValues?: string | undefined
+  /** Seconds that may have passed since the user authenticated, for the challenge (RFC 9470 section 3). */
+  readonly maxAge?: number | undefined
   /** Seconds, for `Retry-After`. */
   readonly retryAfter?: number | undefined
 }
@@ -40,6 +46,8 @@ export class JwksAuthError extends Error implements Refusal {
   readonly statusCode: 401 | 403 | 503
   readonly challengeError: ChallengeError | undefined
   readonly scope: string | undefined
+  readonly acrValues: string | undefined
+  readonly maxAge: number | undefined
   readonly retryAfter: number | undefined
 
   constructor(refusal: Refusal) {
@@ -50,6 +58,8 @@ export class JwksAuthError extends Error implements Refusal {
     this.statusCode = refusal.statusCode
     this.challengeError = refusal.challengeError
     this.scope = refusal.scope
+    this.acrValues = refusal.acrValues
+    this.maxAge = refusal.maxAge
     this.retryAfter = refusal.retryAfter
   }
 }
@@ -107,6 +117,23 @@ export function permissionRefusal(scope: string | undefined): Refusal {
     message: 'the access token does not permit this request',
     challengeError: 'insufficient_scope',
     scope,
+  }
+}
+
+/**
+ * The token is good, and another one would be got by authenticating the user again (RFC 9470 section 3).
+ *
+ * @param acrValues - The authentication contexts that would do, space-separated.
+ * @param maxAge - In seconds.
+ */
+export function authenticationRefusal(acrValues: string | undefined, maxAge: number | undefined): Refusal {
+  return {
+    code: 'insufficient_user_authentication',
+    statusCode: 401,
+    message: 'the authentication of the user does not suffice for this request',
+    challengeError: 'insufficient_user_authentication',
+    acrValues,
+    maxAge,
   }
 }
 

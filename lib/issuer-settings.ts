@@ -9,6 +9,7 @@ import {
 import { assertNames, assertRecord, assertText, list, text, texts, wholeNumber, wrong } from './assert.ts'
 import type { ClaimRules } from './checks.ts'
 import { readClaimValues } from './claim-values.ts'
+import { metadataUrls } from './keys/discovery.ts'
 import { isTrustworthy } from './urls.ts'
 
 /** One issuer's options, checked and with their defaults. */
@@ -20,6 +21,8 @@ export interface IssuerSettings {
   readonly secret: Buffer | undefined
   /** Where the JWK Set is, where it needn't be discovered. */
   readonly jwksUri: URL | undefined
+  /** Where OpenID Connect Discovery puts the issuer's document; undefined where the options say where the keys are. */
+  readonly openIdConfiguration: URL | undefined
 }
 
 /** Every option of one issuer. */
@@ -59,6 +62,7 @@ export function issuerSettings(options: unknown, path: string, allowInsecure: bo
     rules: claimRules(options, path),
     secret: secret === undefined ? undefined : secretBytes(`${path}secret`, secret, algorithms),
     jwksUri: jwkSetUrl(options, issuer, path, allowInsecure),
+    openIdConfiguration: secret === undefined && jwksUri === undefined ? metadataUrls(issuer)[0] : undefined,
   })
 }
 

@@ -191,7 +191,17 @@ export interface AuthorizationRule<Request, Claims> {
   anyScope?: string | readonly string[]
   /** Values that claims must be or, where the claim is a list, hold: each a value or a list of which one will do. */
   claims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>>
-  /** A rule of your own. Passes on `true` only. */
+  /**
+   * How the user must have authenticated (RFC 9470): the authentication contexts of which the token's `acr` must be
+   * one, in the order of preference.
+   */
+  acr?: string | readonly string[]
+  /**
+   * How long ago the user may have authenticated by the token's `auth_time`, which is then required (RFC 9470): in
+   * milliseconds, at least 1,000. The challenge has it in whole seconds.
+   */
+  maxAuthAge?: number
+  /** A rule of your own, asked last. Passes on `true` only. */
   check?: (claims: Claims, request: Request) => boolean | Promise<boolean>
 }
 

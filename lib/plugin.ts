@@ -1,58 +1,22 @@
-import type {
-  FastifyInstance,
-  FastifyPluginAsync,
-  FastifyReply,
-  FastifyRequest,
-  RawServerBase,
-  RouteGenericInterface,
-} from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { permits, readAuthorization } from './authorization.ts'
+import { authorizationRefusal, readAuthorization } from './authorization.ts'
+import { assertFree, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
 import { diagnostics } from './diagnostics.ts'
-import { JwksAuthError, permissionRefusal, refusals } from './errors.ts'
+import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import { hook, isThenable, type Outcome, type Step } from './hook.ts'
-import { bearerChallenge, challengeIn, withChallenge } from './http/challenge.ts'
+import { challengeIn } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
-import type { AuthorizationRule, OneOrMoreIssuers, PluginOptions } from './options.ts'
+import { setRefusalHeaders, settleRefusalHeaders } from './http/refused.ts'
+import { OpenApi } from './openapi.ts'
+import type { OneOrMoreIssuers, PluginOptions } from './options.ts'
 import { ResourceServer, type AccessToken } from './resource-server.ts'
-import type { KeyStatus } from './keys/known-keys.ts'
 import { readSettings } from './settings.ts'
 import { FinderFailure } from './trusted-issuers.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
 /** Options of the plugin: one issuer at the top level or several under `issuers`, and what holds for all of them. */
 export type JwksAuthOptions = PluginOptions<FastifyRequest, JwksAuthClaims, JwksAuthUser> & OneOrMoreIssuers
-
-/** A hook from `onRequest` to `preHandler` on any kind of server, which may be awaited directly as well. */
-export type AuthenticateHook = <Server extends RawServerBase>(
-  request: FastifyRequest<RouteGenericInterface, Server>,
-  reply: FastifyReply<RouteGenericInterface, Server>,
-) => Promise<void>
-
-/** What `app.authorize` demands of a token. */
-export type AuthorizeOptions = AuthorizationRule<FastifyRequest, JwksAuthClaims>
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** Requires a valid access token and sets `request.user`. */
-    authenticate: AuthenticateHook
-    /** As `authenticate`, but lets a request without an Authorization header pass with `request.user === null`. */
-    authenticateOptional: AuthenticateHook
-    /** Makes a hook that authenticates where that has not happened yet, and then demands what the rule says. */
-    authorize: (rule: AuthorizeOptions) => AuthenticateHook
-    /** What is known of the keys of each issuer that publishes them, for a readiness route. Waits for nothing. */
-    jwksStatus: () => KeyStatus[]
-  }
-
-  interface FastifyRequest {
-    /** The deeply frozen claims of the token, or what `formatUser` made; `null` where nothing was authenticated. */
-    user: JwksAuthUser
-    /** The verified access token; `null` where nothing was authenticated. */
-    accessToken: (AccessToken & { readonly claims: JwksAuthClaims }) | null
-  }
-}
-
-const name = 'fastify-jwks-auth'
 
 type Verdicts = Record<symbol, AccessToken | null | undefined>
 
@@ -65,17 +29,13 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const verdicts = (request: FastifyRequest): Verdicts => request as unknown as Verdicts
   const baseChallenge = challengeIn(realm)
   const server = new ResourceServer(issuers, { ...context, log: app.log })
+  const openApi = new OpenApi(issuers)
 
-  /** Sets the headers of a refusal before it is thrown: an application's own error handler keeps them. */
+  /** What is thrown, once the reply and those who watch know of it. */
   const refused = (reply: FastifyReply, error: unknown, token?: unknown): unknown => {
     if (error instanceof FinderFailure) return error.cause
     if (!(error instanceof JwksAuthError)) return error
-    if (error.retryAfter !== undefined) {
-      reply.header('retry-after', error.retryAfter)
-    } else {
-      const challenge = bearerChallenge(baseChallenge, error)
-      reply.header('www-authenticate', withChallenge(reply.getHeader('www-authenticate'), challenge))
-    }
+    setRefusalHeaders(reply, baseChallenge, error)
     if (diagnostics.tokenRefused.hasSubscribers) {
       diagnostics.tokenRefused.publish({ code: error.code, ...server.describe(token) })
     }
@@ -151,22 +111,27 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
     const authorization = readAuthorization(rule)
     const { check } = rule
+    const refuse = (reply: FastifyReply, raw: string, refusal: Refusal): never => {
+      throw refused(reply, new JwksAuthError(refusal), raw)
+    }
     const decide = (reply: FastifyReply, raw: string, isPermitted: boolean): undefined => {
-      if (isPermitted === true) return
-      throw refused(reply, new JwksAuthError(permissionRefusal(authorization.scopes)), raw)
+      if (isPermitted !== true) refuse(reply, raw, authorization.notPermitted)
     }
     const demand = (request: FastifyRequest, reply: FastifyReply): Outcome => {
       const { claims, raw } = verdicts(request)[verified]!
-      const isPermitted =
-        permits(authorization, claims) && (!check || check(claims as JwksAuthClaims, request))
+      const refusal = authorizationRefusal(authorization, claims)
+      if (refusal) refuse(reply, raw, refusal)
+      if (!check) return undefined
+      const isPermitted = check(claims as JwksAuthClaims, request)
       return isThenable(isPermitted)
         ? Promise.resolve(isPermitted).then((verdict) => decide(reply, raw, verdict))
         : decide(reply, raw, isPermitted)
     }
-    return hook((request: FastifyRequest, reply: FastifyReply) => {
+    const step: Step<FastifyRequest, FastifyReply> = (request, reply) => {
       const outcome = authenticate(request, reply, false)
       return outcome ? outcome.then(() => demand(request, reply)) : demand(request, reply)
-    }) as AuthenticateHook
+    }
+    return openApi.describe(hook(step), authorization) as AuthenticateHook
   }
 
   app.decorateRequest('user', null as unknown as JwksAuthUser)
@@ -174,27 +139,19 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   app.decorateRequest(verified, null)
   const required: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, false)
   const optional: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, true)
-  app.decorate('authenticate', hook(required) as AuthenticateHook)
-  app.decorate('authenticateOptional', hook(optional) as AuthenticateHook)
+  app.decorate('authenticate', openApi.describe(hook(required), {}) as AuthenticateHook)
+  const optionalHook = openApi.describe(hook(optional), { isOptional: true })
+  app.decorate('authenticateOptional', optionalHook as AuthenticateHook)
   app.decorate('authorize', authorize)
   app.decorate('jwksStatus', () => server.status())
+  app.decorate('openApiSecurity', () => openApi.security())
   if (context.jwks.prefetch) app.addHook('onReady', () => server.prefetch())
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    settleRefusalHeaders(reply)
+    done()
+  })
   // Before the requests that wait for a fetch are waited for.
   app.addHook('preClose', async () => server.close())
-}
-
-/** Two of them in one scope would overwrite each other's verdicts. */
-function assertFree(app: FastifyInstance): void {
-  const taken =
-    ['user', 'accessToken'].find((decorator) => app.hasRequestDecorator(decorator)) ??
-    ['authenticate', 'authenticateOptional', 'authorize', 'jwksStatus'].find((decorator) =>
-      app.hasDecorator(decorator),
-    )
-  if (taken !== undefined) {
-    throw new Error(
-      `${name}: the decorator "${taken}" is there already, by this plugin or by another one; several issuers go into "issuers"`,
-    )
-  }
 }
 
 /** The plugin. A CommonJS program gets it by `require`, with all that the package exports beside it. */

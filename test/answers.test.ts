@@ -216,6 +216,42 @@ suite('the token', () => {
   })
 })
 
+suite('authorize', () => {
+  for (const [title, rule, status, code, message, challenge] of [
+    [
+      'a scope that the token lacks',
+      { scope: 'a b' },
+      403,
+      'insufficient_scope',
+      'the access token does not permit this request',
+      'Bearer realm="api", error="insufficient_scope", scope="a b"',
+    ],
+    [
+      'a rule without scopes that it does not satisfy',
+      { claims: { role: 'admin' } },
+      403,
+      'insufficient_scope',
+      'the access token does not permit this request',
+      'Bearer realm="api", error="insufficient_scope"',
+    ],
+    [
+      'an authentication of another kind, or one that is longer ago',
+      { acr: 'a b', maxAuthAge: 300_000 },
+      401,
+      'insufficient_user_authentication',
+      'the authentication of the user does not suffice for this request',
+      'Bearer realm="api", error="insufficient_user_authentication", acr_values="a b", max_age="300"',
+    ],
+  ] as const) {
+    test(`${title} is answered ${status} ${code}`, async (t) => {
+      const { app, issuer } = await setUp(t)
+      app.get('/rule', { onRequest: app.authorize(rule) }, async () => 'x')
+      const response = await call(app, await issuer.token(), '/rule')
+      t.assert.deepEqual(verdict(response), { status, code, message, challenge })
+    })
+  }
+})
+
 suite('the challenge', () => {
   test('names the realm of the options as a quoted string', async (t) => {
     const { app } = await setUp(t, { realm: 'my "best" \\ api' })

@@ -185,13 +185,17 @@ suite('a rule that would let everybody through is a TypeError where the route is
   const rows: [title: string, rule: unknown, message: RegExp][] = [
     ['none', undefined, /"authorize" must be called with a rule/],
     ['a string', 'read', /"authorize" must be called with a rule/],
-    ['an empty one', {}, /"authorize" must hold at least one of scope, anyScope, claims, check/],
+    [
+      'an empty one',
+      {},
+      /"authorize" must hold at least one of scope, anyScope, claims, acr, maxAuthAge, check/,
+    ],
     ['empty claims', { claims: {} }, /"authorize.claims" must name at least one claim/],
     ['only undefined parts', { scope: undefined }, /"authorize" must hold at least one of/],
     [
       'an unknown name',
       { scopes: 'a' },
-      /"authorize.scopes" is unknown; known are scope, anyScope, claims, check/,
+      /"authorize.scopes" is unknown; known are scope, anyScope, claims, acr, maxAuthAge, check/,
     ],
     ['an empty scope', { scope: '' }, /"authorize.scope" must be a non-empty string/],
     ['an empty list', { scope: [] }, /"authorize.scope" must be a list with at least one entry/],

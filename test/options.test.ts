@@ -647,6 +647,7 @@ suite('right options', () => {
           rules,
           secret: undefined,
           jwksUri: undefined,
+          openIdConfiguration: new URL(`${good.issuer}/.well-known/openid-configuration`),
         },
       ],
       jwks: {
@@ -836,6 +837,12 @@ suite('registration', () => {
       (app) => app.decorate('authenticateOptional', async () => {}),
     ],
     ['beside an app.authorize', 'authorize', (app) => app.decorate('authorize', () => async () => {})],
+    ['beside an app.jwksStatus', 'jwksStatus', (app) => app.decorate('jwksStatus', () => [])],
+    [
+      'beside an app.openApiSecurity',
+      'openApiSecurity',
+      (app) => app.decorate('openApiSecurity', () => ({}) as never),
+    ],
   ]
   for (const [title, decorator, before] of taken) {
     const error = {

@@ -18,7 +18,7 @@ export async function build(
   await app.register(jwksAuth, issuer)
   const either = app.auth([app.basicAuth, app.authenticate])
   app.addHook('onRequest', either)
-  // One of them let the request in: the challenge of the other one, which was asked first, is void.
+  // Of a token that was let in: the challenge of the password, which was asked for first, is void.
   app.addHook('onRequest', async (_request, reply) => void reply.removeHeader('www-authenticate'))
   app.get('/report', async (request) => request.accessToken?.claims.sub ?? 'a partner')
   // #endregion

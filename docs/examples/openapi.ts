@@ -1,34 +1,30 @@
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyInstance, type FastifySchema, type RouteShorthandOptions } from 'fastify'
-import jwksAuth from 'fastify-jwks-auth'
+import Fastify, { type FastifyInstance } from 'fastify'
+import jwksAuth, { type JwksAuthOptions } from 'fastify-jwks-auth'
 
-export async function build(issuer: string, audience: string): Promise<FastifyInstance> {
+export async function build(issuer: JwksAuthOptions): Promise<FastifyInstance> {
   const app = Fastify()
   // #region app
+  await app.register(jwksAuth, issuer)
+  const { components, transform } = app.openApiSecurity()
   await app.register(swagger, {
-    openapi: {
-      info: { title: 'Orders', version: '1.0.0' },
-      components: {
-        securitySchemes: {
-          oidc: {
-            type: 'openIdConnect',
-            openIdConnectUrl: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`,
-          },
-          token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        },
-      },
-    },
+    openapi: { info: { title: 'Orders', version: '1.0.0' }, components },
+    transform,
   })
-  await app.register(jwksAuth, { issuer, audience })
-
-  /** A route that demands scopes, and says so in the document. */
-  const secured = (scope: string[], schema: FastifySchema = {}): RouteShorthandOptions => ({
-    onRequest: scope.length > 0 ? app.authorize({ scope }) : app.authenticate,
-    schema: { ...schema, security: [{ oidc: scope }, { token: [] }] },
-  })
-  app.get('/orders', secured(['read:orders'], { summary: 'All orders' }), async () => [])
-  app.get('/me', secured([]), async (request) => request.user.sub)
+  const schema = { summary: 'All orders' }
+  app.get('/orders', { schema, onRequest: app.authorize({ scope: 'read:orders' }) }, async () => [])
+  app.get('/me', { onRequest: app.authenticate }, async (request) => request.user.sub)
+  app.get('/offers', { onRequest: app.authenticateOptional }, async () => [])
   app.get('/ping', async () => 'public')
+  // #endregion
+  // #region scope
+  app.register(async (admin) => {
+    const isAdmin = admin.authorize({ scope: 'admin' })
+    admin.addHook('onRoute', (route) => {
+      route.onRequest = [isAdmin, ...[route.onRequest ?? []].flat()]
+    })
+    admin.get('/users', async () => [])
+  })
   // #endregion
   return app
 }

@@ -8,10 +8,18 @@ export function challengeIn(realm: string): string {
   return `Bearer realm=${quoted(realm)}`
 }
 
-/** The Bearer challenge for a refusal. What it adds needs no escapes: our own words, and scopes that can't hold a quote. */
-export function bearerChallenge(base: string, { challengeError, scope }: Refusal): string {
-  const error = challengeError === undefined ? '' : `, error="${challengeError}"`
-  return base + error + (scope === undefined ? '' : `, scope="${scope}"`)
+/**
+ * The Bearer challenge for a refusal. What it adds needs no escapes: our own words, and names that can't hold a quote.
+ * All of it is quoted, `max_age` too (RFC 9470 section 3).
+ */
+export function bearerChallenge(base: string, refusal: Refusal): string {
+  const { challengeError, scope, acrValues, maxAge } = refusal
+  let challenge = base
+  if (challengeError !== undefined) challenge += `, error="${challengeError}"`
+  if (scope !== undefined) challenge += `, scope="${scope}"`
+  if (acrValues !== undefined) challenge += `, acr_values="${acrValues}"`
+  if (maxAge !== undefined) challenge += `, max_age="${maxAge}"`
+  return challenge
 }
 
 /**
@@ -20,8 +28,26 @@ export function bearerChallenge(base: string, { challengeError, scope }: Refusal
  */
 export function withChallenge(present: HeaderValue, challenge: string): string | string[] {
   if (present === undefined) return challenge
-  const others = [present].flat().filter((value) => !/^bearer\b/i.test(String(value)))
-  return others.length === 0 ? challenge : [...others.map(String), challenge]
+  const others = challengesIn(present).filter((value) => !isBearer(value))
+  return others.length === 0 ? challenge : [...others, challenge]
+}
+
+/** The challenges of a header without this one. */
+export function withoutChallenge(present: HeaderValue, challenge: string): string[] {
+  return challengesIn(present).filter((value) => value !== challenge)
+}
+
+/** Whether a header has a Bearer challenge. */
+export function hasChallenge(present: HeaderValue): boolean {
+  return challengesIn(present).some(isBearer)
+}
+
+function challengesIn(header: HeaderValue): string[] {
+  return header === undefined ? [] : [header].flat().map(String)
+}
+
+function isBearer(challenge: string): boolean {
+  return /^bearer\b/i.test(challenge)
 }
 
 /** A quoted-string (RFC 9110 section 5.6.4). */

@@ -6,7 +6,7 @@ import { IssuerFailure } from './fetch-json.ts'
  * Where an issuer's metadata may be: OpenID Connect Discovery 1.0 section 4 appends the well-known path to the
  * issuer, RFC 8414 section 3.1 puts it between the host and the issuer's path.
  */
-function metadataUrls(issuer: string): [openid: URL, oauth: URL] {
+export function metadataUrls(issuer: string): [openid: URL, oauth: URL] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/$/, '')
   return [

@@ -4,28 +4,34 @@ import { call, verdict } from '../helpers/app.ts'
 import { setUp } from './set-up.ts'
 
 test('the OpenAPI document says which scopes a route demands, and the route demands them', async (t) => {
-  const { issuer, app } = await setUp(t, ({ issuer, audience }) => build(issuer!, audience as string))
+  const { issuer, app } = await setUp(t, build)
   await app.ready()
   const document = JSON.parse(JSON.stringify(app.swagger())) as {
     components: { securitySchemes: object }
-    paths: Record<string, { get: { security?: object } }>
+    paths: Record<string, { get: { summary?: string; security?: object } }>
   }
   t.assert.deepEqual(document.components.securitySchemes, {
-    oidc: {
+    openId: {
       type: 'openIdConnect',
       openIdConnectUrl: `${issuer.issuer}/.well-known/openid-configuration`,
     },
-    token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
   })
-  t.assert.deepEqual(document.paths['/orders']!.get.security, [{ oidc: ['read:orders'] }, { token: [] }])
-  t.assert.deepEqual(document.paths['/me']!.get.security, [{ oidc: [] }, { token: [] }])
-  t.assert.equal(document.paths['/ping']!.get.security, undefined)
+  const securityOf = (path: string): unknown => document.paths[path]!.get.security
+  t.assert.equal(document.paths['/orders']!.get.summary, 'All orders')
+  t.assert.deepEqual(securityOf('/orders'), [{ openId: ['read:orders'] }])
+  t.assert.deepEqual(securityOf('/me'), [{ openId: [] }])
+  t.assert.deepEqual(securityOf('/offers'), [{}, { openId: [] }])
+  t.assert.equal(securityOf('/ping'), undefined)
+  t.assert.deepEqual(securityOf('/users'), [{ openId: ['admin'] }])
 
   const token = await issuer.token()
-  t.assert.equal(verdict(await call(app, token, '/orders')).code, 'insufficient_scope')
-  const reader = await issuer.token({ claims: { scope: 'read:orders' } })
-  t.assert.equal((await call(app, reader, '/orders')).statusCode, 200)
+  const powerful = await issuer.token({ claims: { scope: 'read:orders admin' } })
+  for (const path of ['/orders', '/users']) {
+    t.assert.equal(verdict(await call(app, token, path)).code, 'insufficient_scope')
+    t.assert.equal((await call(app, powerful, path)).statusCode, 200)
+  }
   t.assert.equal((await call(app, token, '/me')).body, 'someone')
   t.assert.equal((await app.inject('/me')).statusCode, 401)
+  t.assert.equal((await app.inject('/offers')).statusCode, 200)
   t.assert.equal((await app.inject('/ping')).statusCode, 200)
 })

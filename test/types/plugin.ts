@@ -20,6 +20,7 @@ import jwksAuth, {
   type JwksAuthOptions,
   type JwksAuthUser,
   type KeyStatus,
+  type SecurityScheme,
 } from '../../lib/index.ts'
 
 /** Compiles only: the plugin, its decorators and its errors, as an application has them. */
@@ -73,6 +74,8 @@ void app.authorise
 
 // A rule is an object of what is known.
 app.authorize({ scope: ['read', 'write'], anyScope: 'admin', claims: { role: ['admin', 1, true] } })
+app.authorize({ acr: 'urn:acme:mfa', maxAuthAge: 300_000 })
+app.authorize({ acr: ['phr', 'phrh'] as const })
 app.authorize({
   async check(claims, request) {
     expectTypeOf(claims).toExtend<AccessTokenClaims>()
@@ -90,6 +93,10 @@ app.authorize({ scopes: 'read' })
 app.authorize({ scope: 1 })
 // @ts-expect-error
 app.authorize({ claims: { role: null } })
+// @ts-expect-error
+app.authorize({ acr: 1 })
+// @ts-expect-error
+app.authorize({ maxAuthAge: '5m' })
 // @ts-expect-error - true or false
 app.authorize({ check: () => 'yes' })
 
@@ -117,6 +124,8 @@ app.setErrorHandler((error, _request, reply) => {
   expectTypeOf(error).toExtend<Error>()
   expectTypeOf(error.statusCode).toEqualTypeOf<401 | 403 | 503>()
   expectTypeOf(error.challengeError).toEqualTypeOf<ChallengeError | undefined>()
+  expectTypeOf(error.acrValues).toEqualTypeOf<string | undefined>()
+  expectTypeOf(error.maxAge).toEqualTypeOf<number | undefined>()
   expectTypeOf(error.retryAfter).toEqualTypeOf<number | undefined>()
   expectTypeOf(error.code).toEqualTypeOf<JwksAuthErrorCode>()
   // @ts-expect-error - read-only
@@ -134,9 +143,20 @@ expectTypeOf<JwksAuthErrorCode>().toEqualTypeOf<
   | 'invalid_claims'
   | 'token_revoked'
   | 'insufficient_scope'
+  | 'insufficient_user_authentication'
   | 'jwks_unavailable'
 >()
-expectTypeOf<ChallengeError>().toEqualTypeOf<'invalid_request' | 'invalid_token' | 'insufficient_scope'>()
+expectTypeOf<ChallengeError>().toEqualTypeOf<
+  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
+>()
+
+// What the OpenAPI document has of it, also without @fastify/swagger.
+const { components, transform } = app.openApiSecurity()
+expectTypeOf(components.securitySchemes).toEqualTypeOf<Record<string, SecurityScheme>>()
+expectTypeOf(transform({ schema: { summary: 'A' }, url: '/', route: {} })).toEqualTypeOf<{
+  schema: { summary: string }
+  url: string
+}>()
 
 // What there is to watch.
 expectTypeOf(app.jwksStatus()).toEqualTypeOf<KeyStatus[]>()
