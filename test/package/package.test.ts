@@ -58,6 +58,13 @@ describe('the packed package, installed by a user', () => {
     })
   }
 
+  for (const program of ['testing.js', 'testing.cjs']) {
+    test(`has an issuer for tests in a program that loads it from ${extname(program)}`, async (t) => {
+      const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: user, env })
+      t.assert.equal(stdout, 'someone token_expired\n')
+    })
+  }
+
   test('is the plugin itself by require, by its default and by import', async () => {
     await promisify(execFile)(process.execPath, ['names.cjs'], { cwd: user, env })
   })
