@@ -1,7 +1,7 @@
 import { canonicalAlgorithm, type AsymmetricAlgorithm } from '../algorithms.ts'
 import { assertFlag, wrong } from '../assert.ts'
 import { isSecretAlgorithm } from './test-issuer-options.ts'
-import { assertOptions, createTestKey, type TestKey } from './test-key.ts'
+import { assertAlgorithm, assertOptions, createTestKey, keyAlgorithms, type TestKey } from './test-key.ts'
 import { keySigner, noSignature, secretSigner, type Signer } from './test-token.ts'
 
 /** How keys are rotated. */
@@ -39,6 +39,7 @@ export class SigningKeys {
   rotate(options: RotateOptions): TestKey {
     assertOptions('rotate', options, ['algorithm', 'keepOld'])
     const { algorithm = this.current.algorithm, keepOld = true } = options
+    assertAlgorithm('rotate.algorithm', algorithm, keyAlgorithms)
     assertFlag('rotate.keepOld', keepOld)
     this.current = createTestKey({ algorithm })
     if (!keepOld) {

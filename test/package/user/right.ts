@@ -35,4 +35,4 @@ const token: string = issuer.token(
   { expiresIn: -1, header: { kid: undefined } },
 )
 const kid: string = issuer.rotate({ keepOld: false }).jwk.kid
-await app.inject({ headers: { authorization: `Bearer ${token}${kid}` } })
+await app.inject({ url: '/', headers: { authorization: `Bearer ${token}${kid}` } })
