@@ -1,4 +1,4 @@
-import { constants, createHmac, sign } from 'node:crypto'
+import { constants, createHmac, KeyObject, sign } from 'node:crypto'
 import { canonicalAlgorithm, secretAlgorithms, type JwsAlgorithm } from '../algorithms.ts'
 import { assertFlag, assertRecord, wrong } from '../assert.ts'
 import { assertAlgorithm, assertOptions, keyAlgorithms, type TestKey } from './test-key.ts'
@@ -84,8 +84,9 @@ export function assertTokenOptions(claims: unknown, options: TestTokenOptions): 
 }
 
 export function assertKey(name: string, key: unknown): asserts key is TestKey {
-  const { privateKey, jwk } = (key ?? {}) as Partial<TestKey>
-  if (privateKey === undefined || jwk === undefined) wrong(name, 'must be a key of createTestKey')
+  const { algorithm, jwk, privateKey } = (key ?? {}) as Partial<TestKey>
+  const isKey = privateKey instanceof KeyObject && typeof jwk?.kid === 'string'
+  if (!isKey || !keyAlgorithms.includes(algorithm!)) wrong(name, 'must be a key of createTestKey')
 }
 
 /** Signs data as JWS wants it (RFC 7518 section 3, RFC 8037 section 3.1). */

@@ -74,6 +74,15 @@ suite('a test issuer', () => {
     t.assert.deepEqual(await get(issuer.jwksUri), { keys: [issuer.key.jwk] })
   })
 
+  test('publishes what a test puts into its JWK Set', async (t) => {
+    await using issuer = await createTestIssuer()
+    const { jwk } = issuer.key
+    issuer.keys.push({ kty: 'oct' })
+    t.assert.deepEqual(await get(issuer.jwksUri), { keys: [jwk, { kty: 'oct' }] })
+    issuer.keys = [{ ...jwk, use: 'enc' }]
+    t.assert.deepEqual(await get(issuer.jwksUri), { keys: [{ ...jwk, use: 'enc' }] })
+  })
+
   test('takes a key that another has too', async (t) => {
     const key = createTestKey()
     await using one = await createTestIssuer({ key })
@@ -183,7 +192,7 @@ suite('an outage', () => {
     await using issuer = await createTestIssuer()
     await Promise.all([issuer.goDown(), issuer.goDown(), issuer.comeBack(), issuer.comeBack()])
     t.assert.deepEqual(await get(issuer.jwksUri), { keys: issuer.keys })
-    await Promise.all([issuer.comeBack(), issuer.goDown()])
+    await Promise.all([issuer.goDown(), issuer.comeBack(), issuer.goDown()])
     await t.assert.rejects(fetch(issuer.jwksUri), isRefused)
   })
 

@@ -155,13 +155,16 @@ suite('wrong arguments', () => {
     ],
     [[{}, { key: null }], /"token\.key" must be a key of createTestKey/],
     [[{}, { key: 'key' }], /"token\.key" must be a key of createTestKey/],
-    [[{}, { key: { jwk: {} } }], /"token\.key" must be a key of createTestKey/],
+    ...['algorithm', 'jwk', 'privateKey'].map((member): [unknown[], RegExp] => [
+      [{}, { key: { ...createTestKey(), [member]: {} } }],
+      /"token\.key" must be a key of createTestKey/,
+    ]),
     [[{}, { key: createTestKey(), algorithm: 'ES256' }], /"token\.algorithm" must not be given beside key/],
     [[{}, { forged: 'yes' }], /"token\.forged" must be true or false/],
     [[{}, { forged: true, algorithm: 'none' }], /"token\.forged" must not be given beside algorithm 'none'/],
   ]
-  for (const [given, message] of wrong) {
-    test(`of token are told by a TypeError: ${message.source}, ${typeof given.at(-1)}`, (t) => {
+  for (const [index, [given, message]] of wrong.entries()) {
+    test(`of token are told by a TypeError: ${message.source}, ${index}`, (t) => {
       t.assert.throws(() => issuer.token(...(given as Parameters<TestIssuer['token']>)), {
         name: 'TypeError',
         message,
