@@ -144,7 +144,7 @@ suite('keys and addresses in the token', () => {
 })
 
 suite('a changed token', () => {
-  for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA']) {
+  for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const) {
     test(`with any character of an ${alg} token changed is refused`, async (t) => {
       await using other = await TestIssuer.start({ key: await createKeyPair(alg) })
       const target = await createApp({ issuer: other.issuer, audience: 'api' })

@@ -1,16 +1,17 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
-import { exportJWK, exportSPKI, generateKeyPair, importSPKI, SignJWT, type CryptoKey, type JWK } from 'jose'
+import { encodeToken, keySigner } from '../../lib/testing/test-token.ts'
+import {
+  createTestIssuer,
+  createTestKey,
+  type TestIssuer as PublicIssuer,
+  type TestKey,
+  type TestKeyOptions,
+} from '../../lib/testing.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-export interface KeyPair {
-  readonly privateKey: CryptoKey
-  /** The public key as it is published. */
-  readonly jwk: JWK & { kid: string }
-}
+export type KeyPair = TestKey
 
 export interface TokenParts {
   /** Over the defaults; an undefined claim is left out. */
@@ -20,22 +21,17 @@ export interface TokenParts {
 }
 
 /** Makes a key pair; the published key names its algorithm and use. */
-export async function createKeyPair(alg = 'ES256', kid: string = crypto.randomUUID()): Promise<KeyPair> {
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-  // A generated key is not exported as a JWK itself, see jwk.ts.
-  const exported = await importSPKI(await exportSPKI(publicKey), alg, { extractable: true })
-  return { privateKey, jwk: { ...(await exportJWK(exported)), kid, alg, use: 'sig' } }
+export async function createKeyPair(
+  algorithm: TestKeyOptions['algorithm'] = 'ES256',
+  kid?: string,
+): Promise<KeyPair> {
+  return createTestKey({ algorithm, ...(kid !== undefined && { kid }) })
 }
 
-/** Signs a token with whatever header and claims a test wants. */
-export async function sign(
-  { privateKey, jwk }: KeyPair,
-  claims: object,
-  header: object = {},
-): Promise<string> {
-  return new SignJWT({ ...claims })
-    .setProtectedHeader({ alg: jwk.alg!, kid: jwk.kid, ...header })
-    .sign(privateKey)
+/** Signs a token with whatever header and claims a test wants, and nothing else in it. */
+export async function sign(key: KeyPair, claims: object, header: object = {}): Promise<string> {
+  const { alg, kid } = key.jwk
+  return encodeToken({ alg, kid, ...header }, claims, keySigner(key))
 }
 
 /** A token that anybody could have put together, with a signature of choice. */
@@ -46,58 +42,68 @@ export function unsignedToken(header: object, claims: object, signature = ''): s
 
 export const now = (): number => Math.floor(Date.now() / 1000)
 
-/**
- * A real issuer on loopback: discovery, a JWK Set and tokens. What it answers can be changed at any time, and
- * every request that it got is remembered.
- */
+/** The issuer that the package offers for tests, with tokens of few claims and answers in short form. */
 export class TestIssuer {
-  /** Paths of the requests, in their order. */
-  readonly requests: string[] = []
-  /** Answers by path, instead of the usual ones. */
-  readonly handlers: Map<string, Handler> = new Map()
-  /** What the JWK Set holds. */
-  keys: unknown[]
-  readonly key: KeyPair
+  readonly #issuer: PublicIssuer
   /** Behind the origin: '', '/', '/realms/a' … */
   readonly path: string
-  /** Its port, which it had once it is closed. */
-  port = 0
-  readonly #server: Server = createServer((request, response) => this.#answer(request, response))
 
-  private constructor(key: KeyPair, path: string) {
-    this.key = key
-    this.keys = [key.jwk]
+  private constructor(issuer: PublicIssuer, path: string) {
+    this.#issuer = issuer
     this.path = path
   }
 
   static async start({
     path = '',
-    key,
-    port = 0,
+    ...options
   }: { path?: string; key?: KeyPair; port?: number } = {}): Promise<TestIssuer> {
-    const issuer = new TestIssuer(key ?? (await createKeyPair()), path)
-    issuer.#server.listen(port, '127.0.0.1')
-    await once(issuer.#server, 'listening')
-    issuer.port = (issuer.#server.address() as AddressInfo).port
-    return issuer
+    return new TestIssuer(await createTestIssuer({ path, ...options }), path)
+  }
+
+  /** Paths of the requests, in their order. */
+  get requests(): string[] {
+    return this.#issuer.requests
+  }
+
+  /** Answers by path, instead of the usual ones. */
+  get handlers(): Map<string, Handler> {
+    return this.#issuer.handlers
+  }
+
+  /** What the JWK Set holds. */
+  get keys(): unknown[] {
+    return this.#issuer.keys
+  }
+
+  set keys(keys: unknown[]) {
+    this.#issuer.keys = keys as Record<string, unknown>[]
+  }
+
+  get key(): KeyPair {
+    return this.#issuer.key
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${this.port}`
+    return new URL(this.jwksUri).origin
+  }
+
+  /** Its port, which it had once it is closed. */
+  get port(): number {
+    return Number(new URL(this.jwksUri).port)
   }
 
   /** Its name: what `iss` holds. */
   get issuer(): string {
-    return this.origin + this.path
+    return this.#issuer.issuer
   }
 
   get jwksUri(): string {
-    return `${this.origin}/jwks`
+    return this.#issuer.jwksUri
   }
 
   /** How often the JWK Set was fetched. */
   get fetches(): number {
-    return this.requests.filter((path) => path === '/jwks').length
+    return this.#issuer.fetches
   }
 
   get metadata(): Record<string, unknown> {
@@ -109,7 +115,8 @@ export class TestIssuer {
   }
 
   async token({ claims, header, key = this.key }: TokenParts = {}): Promise<string> {
-    return sign(key, this.claims(claims), header)
+    const none = { client_id: undefined, jti: undefined }
+    return this.#issuer.token({ ...none, ...claims }, { key, header: { typ: undefined, ...header } })
   }
 
   /** Answers one path with JSON, or however a test needs it. */
@@ -118,26 +125,11 @@ export class TestIssuer {
   }
 
   async close(): Promise<void> {
-    if (!this.#server.listening) return
-    this.#server.closeAllConnections()
-    this.#server.close()
-    await once(this.#server, 'close')
+    await this.#issuer.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const path = request.url!
-    this.requests.push(path)
-    const base = this.path.replace(/\/$/, '')
-    const usual = new Map<string, object>([
-      [`${base}/.well-known/openid-configuration`, this.metadata],
-      ['/jwks', { keys: this.keys }],
-    ])
-    const handler = this.handlers.get(path) ?? (usual.has(path) ? sendJson(usual.get(path)!) : notFound)
-    handler(request, response)
   }
 }
 
@@ -155,5 +147,3 @@ export function sendJson(body: unknown, status = 200): Handler {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   }
 }
-
-const notFound: Handler = sendJson({ error: 'not_found' }, 404)

@@ -35,6 +35,22 @@ describe('the packed package, installed by a user', () => {
     t.assert.deepEqual(shipped, ['LICENSE', 'README.md', ...compiled, 'package.json'].toSorted())
   })
 
+  test('the plugin and the issuer for tests load nothing of each other', (t) => {
+    const dist = join(user, 'node_modules/fastify-jwks-auth/dist')
+    const plugin = loadedBy(join(dist, 'index.js'))
+    const testing = loadedBy(join(dist, 'testing.js'))
+    const common = ['algorithms.js', 'assert.js'].map((file) => join(dist, file))
+    t.assert.deepEqual([...plugin].filter((module) => testing.has(module)).toSorted(), [
+      ...common,
+      'node:crypto',
+    ])
+    t.assert.deepEqual([...testing].filter((module) => !module.startsWith(dist)).toSorted(), [
+      'node:crypto',
+      'node:events',
+      'node:http',
+    ])
+  })
+
   for (const program of ['esm.js', 'cjs.cjs']) {
     test(`answers requests in a program that loads it from ${extname(program)}`, async (t) => {
       const child = spawn(process.execPath, [program], {
@@ -55,6 +71,13 @@ describe('the packed package, installed by a user', () => {
       t.assert.equal(await accepted.text(), 'someone')
       const forged = await get({ authorization: `Bearer ${sign(`${secret}!`)}` })
       t.assert.equal(forged.status, 401)
+    })
+  }
+
+  for (const program of ['testing.js', 'testing.cjs']) {
+    test(`has an issuer for tests in a program that loads it from ${extname(program)}`, async (t) => {
+      const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: user, env })
+      t.assert.equal(stdout, 'someone token_expired\n')
     })
   }
 
@@ -97,6 +120,19 @@ describe('the packed package, installed by a user', () => {
 function installed(name: string): string {
   const manifest = readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')
   return `${name}@${(JSON.parse(manifest) as { version: string }).version}`
+}
+
+/** The modules that a compiled file loads, those of packages by their name. */
+function loadedBy(file: string, loaded: Set<string> = new Set()): Set<string> {
+  if (loaded.has(file)) return loaded
+  loaded.add(file)
+  const imports = readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^;]*? from '(?<name>[^']+)'/gm)
+  for (const { groups } of imports) {
+    const name = groups!.name!
+    if (name.startsWith('.')) loadedBy(join(dirname(file), name), loaded)
+    else loaded.add(name)
+  }
+  return loaded
 }
 
 function filesOf(directory: string): string[] {

@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import jwksAuth, { JwksAuthError } from 'fastify-jwks-auth'
 import required = require('fastify-jwks-auth')
+import { createTestIssuer } from 'fastify-jwks-auth/testing'
 import type { JwksAuthOptions } from 'fastify-jwks-auth' with { 'resolution-mode': 'import' }
 
 const options: JwksAuthOptions = { issuer: 'https://issuer.example', audience: false }
@@ -14,3 +15,7 @@ app.setErrorHandler((error, _request, reply) => {
   if (error instanceof JwksAuthError) reply.send({ code: error.code })
   if (error instanceof required.JwksAuthError) reply.send({ code: error.code })
 })
+
+createTestIssuer({ secret: 'a secret of thirty-two bytes or more' }).then((issuer) =>
+  app.register(jwksAuth, issuer.options),
+)

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import jwksAuth, { JwksAuthError, type JwksAuthOptions } from 'fastify-jwks-auth'
+import { createTestIssuer, createTestKey, type TestIssuer } from 'fastify-jwks-auth/testing'
 
 declare module 'fastify-jwks-auth' {
   interface JwksAuthTypes {
@@ -24,3 +25,14 @@ app.setErrorHandler((error, _request, reply) => {
   if (!(error instanceof JwksAuthError)) throw error
   return reply.status(error.statusCode).send({ code: error.code, description: error.message })
 })
+
+const key = createTestKey({ algorithm: 'RS256', kid: 'one' })
+await using issuer: TestIssuer = await createTestIssuer({ key, audience: ['one', 'two'] })
+await app.register(jwksAuth, issuer.options)
+await app.register(jwksAuth, { ...issuer.options, jwks: { cooldown: 0 } })
+const token: string = issuer.token(
+  { scope: 'read:ping', sub: undefined },
+  { expiresIn: -1, header: { kid: undefined } },
+)
+const kid: string = issuer.rotate({ keepOld: false }).jwk.kid
+await app.inject({ url: '/', headers: { authorization: `Bearer ${token}${kid}` } })

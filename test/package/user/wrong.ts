@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import jwksAuth from 'fastify-jwks-auth'
+import { createTestIssuer, TestIssuer } from 'fastify-jwks-auth/testing'
 
 const app = Fastify()
 app.register(jwksAuth) // wrong: options are missing
@@ -13,3 +14,7 @@ app.get('/', { preHandler: app.authenticate }, async (request) => {
   request.user.sub = 'someone else' // wrong: claims are read-only
   return subject
 })
+createTestIssuer({ algorithm: 'none' }) // wrong: an issuer signs
+createTestIssuer({ audiense: 'api' }) // wrong: no such option
+createTestIssuer().then((issuer) => issuer.token({}, { expiresIn: '1h' })) // wrong: milliseconds
+new TestIssuer() // wrong: createTestIssuer makes one

@@ -1,0 +1,102 @@
+// #region first
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { createTestIssuer, type TestIssuer } from 'fastify-jwks-auth/testing'
+import { build } from './testing-app.ts'
+
+let issuer: TestIssuer
+let app: FastifyInstance
+
+beforeEach(async () => {
+  issuer = await createTestIssuer()
+  app = await build(issuer.options)
+})
+
+afterEach(async () => {
+  await app.close()
+  await issuer.close()
+})
+
+const ping = (token: string) =>
+  app.inject({ url: '/secured/ping', headers: { authorization: `Bearer ${token}` } })
+
+test('who may ping is greeted', async () => {
+  const response = await ping(issuer.token({ sub: 'Ada', scope: 'read:ping' }))
+  assert.equal(response.statusCode, 200)
+  assert.equal(response.body, 'hello Ada')
+})
+// #endregion
+
+// #region scopes
+test('another scope is not enough', async () => {
+  const response = await ping(issuer.token({ scope: 'read:pong' }))
+  assert.equal(response.statusCode, 403)
+  assert.equal(response.json().code, 'insufficient_scope')
+})
+// #endregion
+
+// #region bad
+const bad: Record<string, () => string> = {
+  'that has expired': () => issuer.token({}, { expiresIn: -60_000 }),
+  'with a forged signature': () => issuer.token({}, { forged: true }),
+  'for another audience': () => issuer.token({ aud: 'another' }),
+  'of another issuer': () => issuer.token({ iss: 'https://another.example' }),
+  'without a kid': () => issuer.token({}, { header: { kid: undefined } }),
+  'without a signature': () => issuer.token({}, { algorithm: 'none' }),
+  'signed with a secret': () => issuer.token({}, { algorithm: 'HS256' }),
+  'that is not valid yet': () => issuer.token({ nbf: Date.now() / 1000 + 60 }),
+}
+for (const [name, token] of Object.entries(bad)) {
+  test(`a token ${name} is refused`, async () => {
+    assert.equal((await ping(token())).statusCode, 401)
+  })
+}
+// #endregion
+
+// #region expiry
+test('a token works until it expires', async (t) => {
+  const token = issuer.token({ scope: 'read:ping' }, { expiresIn: 60_000 })
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  t.mock.timers.tick(59_000)
+  assert.equal((await ping(token)).statusCode, 200)
+  // The plugin's clockTolerance, five seconds by default, is on top.
+  t.mock.timers.tick(7_000)
+  assert.equal((await ping(token)).json().code, 'token_expired')
+})
+// #endregion
+
+// #region rotation
+test('a rotation is followed', async () => {
+  const old = issuer.token({ scope: 'read:ping' })
+  assert.equal((await ping(old)).statusCode, 200)
+  issuer.rotate({ keepOld: false })
+  assert.equal((await ping(issuer.token({ scope: 'read:ping' }))).statusCode, 200)
+  assert.equal(issuer.fetches, 2)
+  assert.equal((await ping(old)).statusCode, 401)
+})
+// #endregion
+
+// #region outage
+test('an outage is answered 503, and survived with the keys that are known', async () => {
+  const token = issuer.token({ scope: 'read:ping' })
+  await issuer.goDown()
+  assert.equal((await ping(token)).statusCode, 503)
+  await issuer.comeBack()
+  assert.equal((await ping(token)).statusCode, 200)
+  await issuer.goDown()
+  assert.equal((await ping(token)).statusCode, 200)
+})
+// #endregion
+
+// #region offline
+test('without HTTP', async () => {
+  const closed = await createTestIssuer({ algorithm: 'HS256' })
+  await closed.close()
+  const offline = await build(closed.options)
+  const authorization = `Bearer ${closed.token({ scope: 'read:ping' })}`
+  const response = await offline.inject({ url: '/secured/ping', headers: { authorization } })
+  assert.equal(response.statusCode, 200)
+  await offline.close()
+})
+// #endregion
