@@ -1,17 +1,17 @@
 import { exec, execFile, spawn, type ExecException } from 'node:child_process'
-import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, extname, join, sep } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { createKeyPair, sign, TestIssuer } from '../helpers/issuer.ts'
 
 const root = join(import.meta.dirname, '../..')
-const secret = 'a secret of thirty-two bytes or more'
+const stranger = await createKeyPair()
 // Coverage of the children would be that of npm, tsc and dist.
-const env = { ...process.env, NODE_V8_COVERAGE: undefined, SECRET: secret }
+const env = { ...process.env, NODE_V8_COVERAGE: undefined }
 
 describe('the packed package, installed by a user', () => {
   const user = mkdtempSync(join(tmpdir(), 'fastify-jwks-auth-'))
@@ -35,8 +35,18 @@ describe('the packed package, installed by a user', () => {
     t.assert.deepEqual(shipped, ['LICENSE', 'README.md', ...compiled, 'package.json'].toSorted())
   })
 
-  for (const program of ['esm.js', 'cjs.cjs']) {
-    test(`answers requests in a program that loads it from ${extname(program)}`, async (t) => {
+  for (const [example, program] of [
+    ['docs/examples/first.ts', 'server.js'],
+    ['docs/examples/first.cjs', 'server.cjs'],
+  ] as const) {
+    test(`protects the first route of the README, as ${program}`, async (t) => {
+      await using issuer = await TestIssuer.start()
+      const code = readFileSync(join(root, example), 'utf8')
+      t.assert.match(code, /'https:\/\/login\.example\.com\/realms\/acme'.*port: 3000 /s)
+      writeFileSync(
+        join(user, program),
+        code.replace('https://login.example.com/realms/acme', issuer.issuer).replace('port: 3000', 'port: 0'),
+      )
       const child = spawn(process.execPath, [program], {
         cwd: user,
         env,
@@ -44,16 +54,21 @@ describe('the packed package, installed by a user', () => {
       })
       t.after(() => child.kill())
       const [line] = (await once(child.stdout, 'data')) as [Buffer]
-      const get = (headers: Record<string, string>) =>
-        fetch(new URL('/secured/ping', line.toString().trim()), { headers })
+      const get = (path: string, token?: string) =>
+        fetch(
+          new URL(path, line.toString().trim()),
+          token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
+        )
 
-      const refused = await get({})
+      t.assert.equal(await (await get('/ping')).text(), 'public')
+      const refused = await get('/secured/ping')
       t.assert.equal(refused.status, 401)
       t.assert.equal(refused.headers.get('www-authenticate'), 'Bearer realm="api"')
-      const accepted = await get({ authorization: `Bearer ${sign(secret)}` })
+      const claims = { aud: 'https://api.example.com' }
+      const accepted = await get('/secured/ping', await issuer.token({ claims }))
       t.assert.equal(accepted.status, 200)
       t.assert.equal(await accepted.text(), 'someone')
-      const forged = await get({ authorization: `Bearer ${sign(`${secret}!`)}` })
+      const forged = await get('/secured/ping', await sign(stranger, issuer.claims(claims)))
       t.assert.equal(forged.status, 401)
     })
   }
@@ -105,18 +120,4 @@ function filesOf(directory: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .map((file) => file.split(sep).join('/'))
     .toSorted()
-}
-
-/** A token by hand, as a user without our tools would make it. */
-function sign(key: string): string {
-  const claims = {
-    iss: 'https://issuer.example/',
-    aud: 'https://api.example.com',
-    sub: 'someone',
-    exp: Math.ceil(Date.now() / 1000) + 60,
-  }
-  const signed = [{ alg: 'HS256', typ: 'JWT' }, claims]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.')
-  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
 }
