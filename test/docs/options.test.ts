@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { readAuthorization } from '../../lib/authorization.ts'
+import type { IssuerSettings } from '../../lib/issuer-settings.ts'
 import { readSettings } from '../../lib/settings.ts'
 import { docs } from './documents.ts'
 
@@ -40,7 +41,7 @@ test('every option says its type, its default and what is wrong', (t) => {
 
 test('the defaults of numbers, flags and texts are those of the code', (t) => {
   const { issuers, jwks, cache, realm, allowInsecureIssuers } = readSettings(good)
-  const { clockTolerance, requiredClaims, maxTokenAge, profile } = issuers[0]!.rules
+  const { clockTolerance, requiredClaims, maxTokenAge, profile } = (issuers as IssuerSettings[])[0]!.rules
   const shown = (value: unknown): string =>
     value === undefined ? 'off' : `\`${JSON.stringify(value).replaceAll('"', "'")}\``
   const defaults: Record<string, unknown> = {
@@ -73,6 +74,14 @@ test('the algorithms are those of the code', (t) => {
   t.assert.deepEqual(listed({ secret }), ['HS256'])
 })
 
+test('the error of a name that is known one level further down is the one that is thrown', (t) => {
+  const [, error, name] = /`(is unknown; did you mean "jwks\.(\w+)"\?)`/.exec(page)!
+  t.assert.match(
+    messageOf(() => readSettings({ ...good, [name!]: 1 })),
+    startingWith(name!, error!),
+  )
+})
+
 suite('the error of a wrong value is the one that is thrown', () => {
   for (const [name, text] of sections) {
     for (const { wrong, error } of rows(text)) {
@@ -100,7 +109,8 @@ suite('the error of a wrong value is the one that is thrown', () => {
 
 test('every member of a rule has a row', (t) => {
   const known = / known are (.+)$/.exec(messageOf(() => readAuthorization({ '': 0 })))![1]!.split(', ')
-  const named = Array.from(ofRules.matchAll(/^\| `(\w+)` +\|/gm), ([, name]) => name!)
+  const [members] = ofRules.split('| wrong')
+  const named = Array.from(members!.matchAll(/^\| `(\w+)` +\|/gm), ([, name]) => name!)
   t.assert.deepEqual(named.toSorted(), known.toSorted())
 })
 
@@ -110,7 +120,7 @@ function namesKnown(options: object): string[] {
 }
 
 function rows(text: string): { wrong: string; error: string }[] {
-  return Array.from(text.matchAll(/^\| `(\{.*\})` +\| `(.+)` +\|$/gm), ([, wrong, error]) => ({
+  return Array.from(text.matchAll(/^\| `(\{.*\}|undefined)` +\| `(.+)` +\|$/gm), ([, wrong, error]) => ({
     wrong: wrong!,
     error: error!,
   }))
