@@ -63,9 +63,10 @@ test('the defaults of numbers, flags and texts are those of the code', (t) => {
 })
 
 test('the algorithms are those of the code', (t) => {
-  const listed = (options: object): unknown => [
-    ...readSettings({ ...good, ...options }).issuers[0]!.algorithms,
-  ]
+  const listed = (options: object): unknown => {
+    const { issuers } = readSettings({ ...good, ...options })
+    return [...(issuers as IssuerSettings[])[0]!.algorithms]
+  }
   const [asymmetric, symmetric] = /^- Type: (.+)$/m.exec(sections.get('algorithms')!)![1]!.split(';')
   const names = (text: string): string[] => Array.from(text.matchAll(/'(\w+)'/g), ([, name]) => name!)
   t.assert.deepEqual(names(asymmetric!), listed({}))
