@@ -1,5 +1,7 @@
+/** An algorithm of published keys (RFC 7518 section 3.1, RFC 8037 section 3.1). */
 export type AsymmetricAlgorithm =
   'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA'
+/** An algorithm of shared secrets (RFC 7518 section 3.2). */
 export type SecretAlgorithm = 'HS256' | 'HS384' | 'HS512'
 
 /** A JWS algorithm that the plugin verifies, by its one name inside the plugin. */

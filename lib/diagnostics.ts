@@ -7,18 +7,51 @@ import { channel } from 'node:diagnostics_channel'
  */
 export interface DiagnosticsEvents {
   /** `fastify-jwks-auth:keys-fetched`: an issuer gave a good answer. */
-  keysFetched: { readonly issuer: string; readonly kids: readonly string[]; readonly duration: number }
+  keysFetched: {
+    /** As it is configured. */
+    readonly issuer: string
+    /** Of the keys in the answer. */
+    readonly kids: readonly string[]
+    /** How long the look-up took. */
+    readonly duration: number
+  }
   /** `fastify-jwks-auth:refresh-failed`: an issuer gave no good answer. */
-  refreshFailed: { readonly issuer: string; readonly reason: string; readonly duration: number }
+  refreshFailed: {
+    /** As it is configured. */
+    readonly issuer: string
+    /** Why, in words fit for a log. */
+    readonly reason: string
+    /** How long the look-up took. */
+    readonly duration: number
+  }
   /** `fastify-jwks-auth:served-stale`: a key was used beyond its time, since its issuer can't be reached. */
-  servedStale: { readonly issuer: string; readonly kid: string; readonly age: number }
+  servedStale: {
+    /** As it is configured. */
+    readonly issuer: string
+    /** Of the key. */
+    readonly kid: string
+    /** Of the last good answer. */
+    readonly age: number
+  }
   /** `fastify-jwks-auth:key-removed`: a good answer no longer holds a key, or holds another one under its kid. */
-  keyRemoved: { readonly issuer: string; readonly kid: string }
+  keyRemoved: {
+    /** As it is configured. */
+    readonly issuer: string
+    /** Of the key. */
+    readonly kid: string
+  }
   /** `fastify-jwks-auth:unknown-kid`: a token named a key that its issuer does not have. */
-  unknownKid: { readonly issuer: string; readonly kid: string }
+  unknownKid: {
+    /** As it is configured. */
+    readonly issuer: string
+    /** As the token has it. */
+    readonly kid: string
+  }
   /** `fastify-jwks-auth:token-accepted`: a token is valid. `isRevoked` and `authorize` come afterwards. */
   tokenAccepted: {
+    /** As it is configured. */
     readonly issuer: string
+    /** Of the key; undefined where the issuer has a shared secret and its token names none. */
     readonly kid: string | undefined
     /** Whether its signature was known from an earlier request. */
     readonly cached: boolean
@@ -27,19 +60,26 @@ export interface DiagnosticsEvents {
   }
   /** `fastify-jwks-auth:token-refused`: a request was refused. */
   tokenRefused: {
+    /** The `code` of the refusal. */
     readonly code: string
     /** The configured issuer that the token names; undefined where it names none, or was not read. */
     readonly issuer: string | undefined
+    /** As the token has it. */
     readonly kid: string | undefined
   }
 }
 
 /** A channel of `node:diagnostics_channel` whose events have a type. */
 export interface EventChannel<Event> {
+  /** By which it is found in `node:diagnostics_channel`. */
   readonly name: string | symbol
+  /** Where nobody listens, nothing is published. */
   readonly hasSubscribers: boolean
+  /** Has every event told to a listener, at once: one that throws is an uncaught exception. */
   subscribe(listener: (event: Event, name: string | symbol) => void): void
+  /** Ends that. */
   unsubscribe(listener: (event: Event, name: string | symbol) => void): void
+  /** For the plugin. */
   publish(event: Event): void
 }
 

@@ -21,8 +21,11 @@ export type ChallengeError =
 
 /** What a refusal answers. */
 export interface Refusal {
+  /** Tells refusals apart. */
   readonly code: JwksAuthErrorCode
+  /** The status of the answer. */
   readonly statusCode: 401 | 403 | 503
+  /** Public words, for whoever reads the answer. */
   readonly message: string
   /** Without it the challenge names the scheme alone. */
   readonly challengeError?: ChallengeError | undefined

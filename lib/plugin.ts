@@ -156,8 +156,11 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
 
 /** The plugin. A CommonJS program gets it by `require`, with all that the package exports beside it. */
 export interface JwksAuth extends FastifyPluginAsync<JwksAuthOptions> {
+  /** The plugin itself. */
   readonly default: JwksAuth
+  /** The class of every refusal. */
   readonly JwksAuthError: typeof JwksAuthError
+  /** The plugin's channels. */
   readonly diagnostics: typeof diagnostics
 }
 

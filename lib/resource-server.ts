@@ -14,7 +14,9 @@ import { trustedIssuers, type TrustedIssuers } from './trusted-issuers.ts'
 
 /** A verified access token. */
 export interface AccessToken {
+  /** Deeply frozen. */
   readonly claims: AccessTokenClaims
+  /** Deeply frozen. */
   readonly header: JoseHeader
   /** The token as it came. */
   readonly raw: string

@@ -3,22 +3,32 @@ import { isObject } from './json.ts'
 
 /** JOSE header of a verified access token (RFC 7515 section 4). */
 export interface JoseHeader {
+  /** The algorithm of the signature. */
   readonly alg: string
+  /** The name of the key among those of the issuer. */
   readonly kid?: unknown
+  /** What kind of JWT it is. */
   readonly typ?: string
   readonly [parameter: string]: unknown
 }
 
 /** Claims of a verified access token (RFC 7519 section 4, RFC 9068 section 2.2). */
 export interface AccessTokenClaims {
+  /** Who made the token: one of the configured issuers. */
   readonly iss: string
   /** Seconds since the epoch. */
   readonly exp: number
+  /** For whom the token is. */
   readonly aud?: string | readonly string[]
+  /** About whom it is, unique within the issuer. */
   readonly sub?: string
+  /** Seconds since the epoch, before which it isn't active. */
   readonly nbf?: number
+  /** Seconds since the epoch, when it was made. */
   readonly iat?: number
+  /** Its name, unique within the issuer. */
   readonly jti?: string
+  /** Which client asked for it. */
   readonly client_id?: string
   readonly [claim: string]: unknown
 }

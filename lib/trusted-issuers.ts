@@ -180,7 +180,7 @@ function isSame(one: IssuerSettings, other: IssuerSettings): boolean {
   return isDeepStrictEqual(comparable(one), comparable(other))
 }
 
-/** What a URL is made of is hidden from comparisons, in which versions of Node differ. */
-function comparable({ jwksUri, ...settings }: IssuerSettings): object {
-  return { ...settings, jwksUri: jwksUri?.href }
+/** All that decides about a token. What a URL is made of is hidden from comparisons, in which versions of Node differ. */
+function comparable({ issuer, algorithms, rules, secret, jwksUri }: IssuerSettings): object {
+  return { issuer, algorithms, rules, secret, jwksUri: jwksUri?.href }
 }

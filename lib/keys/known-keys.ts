@@ -21,6 +21,7 @@ export interface KnownKeysOptions {
 
 /** What is known of the keys of an issuer, for a readiness route or a dashboard. */
 export interface KeyStatus {
+  /** As it is configured. */
   readonly issuer: string
   /**
    * - `idle`: no keys are known, or old ones, and nobody has needed them: they are fetched for the next token.

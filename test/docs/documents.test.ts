@@ -38,7 +38,8 @@ test('every example is in a document, and a test runs it', (t) => {
     readdirSync(tests, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .flatMap(
-        (file) => readFileSync(join(tests, file), 'utf8').match(/docs\/examples\/[\w-]+\.ts(?=')/g) ?? [],
+        (file) =>
+          readFileSync(join(tests, file), 'utf8').match(/docs\/examples\/[\w-]+\.c?[jt]s(?=')/g) ?? [],
       )
       .map((name) => basename(name)),
   )

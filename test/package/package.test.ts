@@ -1,27 +1,34 @@
-import { exec, execFile, spawn, type ExecException } from 'node:child_process'
-import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { exec, execFile, type ExecException } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, extname, join, sep } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
+import { firstRoutes, protectsFirstRoute } from './first-route.ts'
 
 const root = join(import.meta.dirname, '../..')
-const secret = 'a secret of thirty-two bytes or more'
 // Coverage of the children would be that of npm, tsc and dist.
-const env = { ...process.env, NODE_V8_COVERAGE: undefined, SECRET: secret }
+const env = { ...process.env, NODE_V8_COVERAGE: undefined }
+// Without the registry, who is not CI hears of it at once.
+const quietly = `--loglevel=error --prefer-offline --no-audit --no-fund ${process.env.CI === undefined ? '--fetch-retries=0' : ''}`
+const withoutRegistry = /ECONNREFUSED|ECONNRESET|EAI_AGAIN|ENETUNREACH|ENOTFOUND|ETIMEDOUT|ENOTCACHED/
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  peerDependencies: { fastify: string }
+}
+const lowest = manifest.peerDependencies.fastify.replace('^', '')
 
 describe('the packed package, installed by a user', () => {
   const user = mkdtempSync(join(tmpdir(), 'fastify-jwks-auth-'))
+  let tarball: string
 
   before(async () => {
     cpSync(join(import.meta.dirname, 'user'), user, { recursive: true })
     await promisify(exec)(`npm pack --pack-destination "${user}"`, { cwd: root, env })
-    const tarball = readdirSync(user).find((file) => extname(file) === '.tgz')
+    tarball = readdirSync(user).find((file) => extname(file) === '.tgz')!
     const packages = [`./${tarball}`, installed('fastify'), installed('@types/node')].join(' ')
-    await promisify(exec)(`npm install --prefer-offline --no-audit --no-fund ${packages}`, { cwd: user, env })
+    await promisify(exec)(`npm install ${quietly} ${packages}`, { cwd: user, env })
   })
 
   after(() => rmSync(user, { recursive: true, force: true }))
@@ -51,27 +58,15 @@ describe('the packed package, installed by a user', () => {
     ])
   })
 
-  for (const program of ['esm.js', 'cjs.cjs']) {
-    test(`answers requests in a program that loads it from ${extname(program)}`, async (t) => {
-      const child = spawn(process.execPath, [program], {
-        cwd: user,
-        env,
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      t.after(() => child.kill())
-      const [line] = (await once(child.stdout, 'data')) as [Buffer]
-      const get = (headers: Record<string, string>) =>
-        fetch(new URL('/secured/ping', line.toString().trim()), { headers })
+  test('is small, packed and unpacked', (t: TestContext) => {
+    const bytes = (files: string[]): number => files.reduce((sum, file) => sum + statSync(file).size, 0)
+    const shipped = join(user, 'node_modules/fastify-jwks-auth')
+    t.assert.ok(bytes([join(user, tarball)]) < 80 * 1024)
+    t.assert.ok(bytes(filesOf(shipped).map((file) => join(shipped, file))) < 240 * 1024)
+  })
 
-      const refused = await get({})
-      t.assert.equal(refused.status, 401)
-      t.assert.equal(refused.headers.get('www-authenticate'), 'Bearer realm="api"')
-      const accepted = await get({ authorization: `Bearer ${sign(secret)}` })
-      t.assert.equal(accepted.status, 200)
-      t.assert.equal(await accepted.text(), 'someone')
-      const forged = await get({ authorization: `Bearer ${sign(`${secret}!`)}` })
-      t.assert.equal(forged.status, 401)
-    })
+  for (const route of firstRoutes) {
+    test(`protects the first route of the README, as ${route[1]}`, (t) => protectsFirstRoute(t, user, route))
   }
 
   for (const program of ['testing.js', 'testing.cjs']) {
@@ -89,14 +84,7 @@ describe('the packed package, installed by a user', () => {
     let errors: string[]
 
     before(async () => {
-      const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
-      const { stdout } = await promisify(execFile)(process.execPath, [join(typescript, 'bin/tsc')], {
-        cwd: user,
-        env,
-      })
-        // Compiler errors are its exit code too.
-        .catch((error: ExecException) => ({ stdout: error.stdout ?? '' }))
-      errors = stdout.split('\n').filter((line) => line.includes('error TS'))
+      errors = await compile(user)
     })
 
     test('right programs have no errors, the declarations neither', (t) => {
@@ -114,12 +102,63 @@ describe('the packed package, installed by a user', () => {
       t.assert.deepEqual([...new Set(found)], marked)
     })
   })
+
+  describe(`beside fastify ${lowest}, the lowest that is supported`, () => {
+    const other = mkdtempSync(join(tmpdir(), 'fastify-jwks-auth-'))
+    let leftOut: string | undefined
+
+    before(async () => {
+      cpSync(join(import.meta.dirname, 'user'), other, { recursive: true })
+      const packages = [join(user, tarball), `fastify@${lowest}`, installed('@types/node')].join(' ')
+      await promisify(exec)(`npm install ${quietly} ${packages}`, { cwd: other, env }).catch(
+        (error: Error) => {
+          if (process.env.CI !== undefined || !withoutRegistry.test(error.message)) throw error
+          leftOut = `fastify ${lowest} can't be had without the registry`
+        },
+      )
+    })
+
+    after(() => rmSync(other, { recursive: true, force: true }))
+
+    for (const route of firstRoutes) {
+      test(`protects the first route of the README, as ${route[1]}`, async (t) => {
+        if (leftOut !== undefined) return t.skip(leftOut)
+        t.assert.equal(versionOf('fastify', other), lowest)
+        await protectsFirstRoute(t, other, route)
+      })
+    }
+
+    test('right programs have no errors', async (t) => {
+      if (leftOut !== undefined) return t.skip(leftOut)
+      const errors = await compile(other)
+      t.assert.deepEqual(
+        errors.filter((error) => !error.startsWith('wrong.ts')),
+        [],
+      )
+    })
+  })
 })
+
+/** What the compiler finds wrong with a user's programs. */
+async function compile(directory: string): Promise<string[]> {
+  const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
+  const { stdout } = await promisify(execFile)(process.execPath, [join(typescript, 'bin/tsc')], {
+    cwd: directory,
+    env,
+  })
+    // Compiler errors are its exit code too.
+    .catch((error: ExecException) => ({ stdout: error.stdout ?? '' }))
+  return stdout.split('\n').filter((line) => line.includes('error TS'))
+}
 
 /** A package in the version that the project itself has, so that the cache is likely to hold it. */
 function installed(name: string): string {
-  const manifest = readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')
-  return `${name}@${(JSON.parse(manifest) as { version: string }).version}`
+  return `${name}@${versionOf(name, root)}`
+}
+
+function versionOf(name: string, directory: string): string {
+  const file = join(directory, 'node_modules', name, 'package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 /** The modules that a compiled file loads, those of packages by their name. */
@@ -141,18 +180,4 @@ function filesOf(directory: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .map((file) => file.split(sep).join('/'))
     .toSorted()
-}
-
-/** A token by hand, as a user without our tools would make it. */
-function sign(key: string): string {
-  const claims = {
-    iss: 'https://issuer.example/',
-    aud: 'https://api.example.com',
-    sub: 'someone',
-    exp: Math.ceil(Date.now() / 1000) + 60,
-  }
-  const signed = [{ alg: 'HS256', typ: 'JWT' }, claims]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.')
-  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
 }

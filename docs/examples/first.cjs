@@ -3,12 +3,12 @@ const jwksAuth = require('fastify-jwks-auth')
 
 const app = Fastify()
 app.register(jwksAuth, {
-  issuer: 'https://issuer.example/',
+  issuer: 'https://login.example.com/realms/acme',
   audience: 'https://api.example.com',
-  secret: process.env.SECRET,
 })
+app.get('/ping', async () => 'public')
 app.register(async (secured) => {
-  secured.addHook('onRequest', app.authenticate)
+  secured.addHook('onRequest', app.authenticate) // for every route in here
   secured.get('/secured/ping', async (request) => request.user.sub)
 })
-app.listen().then(console.log)
+app.listen({ port: 3000 }).then(console.log, console.error)

@@ -1,0 +1,13 @@
+import Fastify from 'fastify'
+import jwksAuth from 'fastify-jwks-auth'
+
+const app = Fastify()
+await app.register(jwksAuth, {
+  issuer: 'https://login.example.com/realms/acme',
+  audience: 'https://api.example.com',
+})
+
+app.get('/ping', async () => 'public')
+app.get('/secured/ping', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+
+console.log(await app.listen({ port: 3000 }))

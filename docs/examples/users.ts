@@ -1,0 +1,21 @@
+import type { JwksAuthOptions } from 'fastify-jwks-auth'
+
+// #region options
+declare module 'fastify-jwks-auth' {
+  interface JwksAuthTypes {
+    claims: { permissions?: string[] } // what your tokens hold beside the registered claims
+    user: { id: string; mayWrite: boolean } // what formatUser makes
+  }
+}
+
+export const options: JwksAuthOptions = {
+  issuers: [
+    { domain: 'tenant.eu.auth0.com', audience: 'https://api.example.com' },
+    { issuer: 'https://login.example.com/realms/acme', audience: 'https://api.example.com' },
+  ],
+  formatUser: ({ iss, sub, permissions = [] }) => ({
+    id: `${iss} ${sub}`,
+    mayWrite: permissions.includes('write'),
+  }),
+}
+// #endregion
