@@ -29,12 +29,17 @@ export function claimsRefusal(
   claims: Claims,
   now: number,
 ): Refusal | undefined {
-  if (!isAccessTokenType(header.typ, rules.profile) || !hasTypedClaims(rules, claims)) return refusals.claims
+  if (mistyped(rules, header, claims) !== undefined) return refusals.claims
   return (
     timesRefusal(rules, claims as AccessTokenClaims, now) ??
     audienceRefusalOf(rules, claims as AccessTokenClaims) ??
-    valuesRefusal(rules, claims)
+    (unlisted(rules, claims) === undefined ? undefined : refusals.claims)
   )
+}
+
+/** For those who set a server up: the name of what `invalid_claims` is about, `typ` or a claim. */
+export function wrongClaim(rules: ClaimRules, header: Claims, claims: Claims): string | undefined {
+  return mistyped(rules, header, claims) ?? unlisted(rules, claims)
 }
 
 /** The one part of it that time changes. */
@@ -58,9 +63,10 @@ function audienceRefusalOf({ audience }: ClaimRules, { aud }: AccessTokenClaims)
   return isOurs ? undefined : audienceRefusal(audience)
 }
 
-function valuesRefusal(rules: ClaimRules, claims: Claims): Refusal | undefined {
+/** The first claim that has none of the values that it must have. */
+function unlisted(rules: ClaimRules, claims: Claims): string | undefined {
   for (const [name, allowed] of rules.claims) {
-    if (!allowed.includes(claims[name] as ClaimValue)) return refusals.claims
+    if (!allowed.includes(claims[name] as ClaimValue)) return name
   }
   return undefined
 }
@@ -77,21 +83,23 @@ function isAccessTokenType(typ: unknown, profile: ClaimRules['profile']): boolea
   return type === 'at+jwt' || type === 'application/at+jwt'
 }
 
-function hasTypedClaims(rules: ClaimRules, claims: Claims): boolean {
+/** The first that is missing or of another type than it must be: the header's `typ`, or a claim. */
+function mistyped(rules: ClaimRules, { typ }: Claims, claims: Claims): string | undefined {
   const { audience, maxTokenAge, profile, requiredClaims } = rules
   const isRfc9068 = profile !== undefined
   const { exp, iat, nbf, aud } = claims
-  if (!isTime(exp)) return false
-  if (iat === undefined ? maxTokenAge !== undefined || isRfc9068 : !isTime(iat)) return false
-  if (nbf !== undefined && !isTime(nbf)) return false
-  if (aud === undefined ? audience !== false || isRfc9068 : !isAudience(aud)) return false
+  if (!isAccessTokenType(typ, profile)) return 'typ'
+  if (!isTime(exp)) return 'exp'
+  if (iat === undefined ? maxTokenAge !== undefined || isRfc9068 : !isTime(iat)) return 'iat'
+  if (nbf !== undefined && !isTime(nbf)) return 'nbf'
+  if (aud === undefined ? audience !== false || isRfc9068 : !isAudience(aud)) return 'aud'
   for (const name of textClaims) {
-    if (claims[name] === undefined ? isRfc9068 : typeof claims[name] !== 'string') return false
+    if (claims[name] === undefined ? isRfc9068 : typeof claims[name] !== 'string') return name
   }
   for (const name of requiredClaims) {
-    if (!Object.hasOwn(claims, name) || claims[name] === null) return false
+    if (!Object.hasOwn(claims, name) || claims[name] === null) return name
   }
-  return true
+  return undefined
 }
 
 /** A NumericDate (RFC 7519 section 2); JSON has no infinity, but `1e999` is read as one. */

@@ -1,4 +1,4 @@
-import type { ClaimRules } from './checks.ts'
+import { wrongClaim, type ClaimRules } from './checks.ts'
 import type { Refusal } from './errors.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
 import type { Log } from './keys/report.ts'
@@ -6,7 +6,8 @@ import { nearMiss, type NearMiss } from './near-miss.ts'
 import { readObject } from './token.ts'
 
 /** What a hint is about; each is given once. */
-type Subject = 'clock' | 'elsewhere' | 'encrypted' | 'idToken' | 'opaque' | 'spelling' | 'stranger' | 'word'
+type Subject =
+  'claim' | 'clock' | 'elsewhere' | 'encrypted' | 'idToken' | 'opaque' | 'spelling' | 'stranger' | 'word'
 
 type Claims = Readonly<Record<string, unknown>>
 
@@ -82,7 +83,11 @@ export class Hints {
     } else if (!this.#given.has('stranger')) {
       this.#given.add('stranger')
       const issuers = this.#issuers.slice(0, mostNamed).map(({ issuer }) => issuer)
-      this.#log.info({ issuers }, `a token came whose iss is like none of the configured issuers${anybodys}`)
+      const message =
+        issuers.length > 0
+          ? 'a token came whose iss is like none of the configured issuers'
+          : 'a token came whose iss the function "issuers" does not know'
+      this.#log.info({ issuers }, message + anybodys)
     }
   }
 
@@ -91,10 +96,10 @@ export class Hints {
    *
    * @param now - Milliseconds since the epoch.
    */
-  refused({ code }: Refusal, { clockTolerance }: ClaimRules, claims: Claims, now: number): void {
+  refused({ code }: Refusal, rules: ClaimRules, header: Claims, claims: Claims, now: number): void {
     const { iss: issuer, iat } = claims
     const ahead = typeof iat === 'number' ? iat * 1000 - now : 0
-    if (ahead > clockTolerance && Number.isFinite(ahead)) {
+    if (ahead > rules.clockTolerance && Number.isFinite(ahead)) {
       const seconds = Math.round(ahead / 1000)
       this.#warn(
         'clock',
@@ -109,6 +114,15 @@ export class Hints {
         { issuer, audience: this.#audiences() },
         'an ID token came, which is for the client that the user logged in at; have the client request an access ' +
           'token for this API, and send that',
+      )
+      return
+    }
+    const claim = code === 'invalid_claims' && !this.#given.has('claim') && wrongClaim(rules, header, claims)
+    if (claim) {
+      this.#warn(
+        'claim',
+        { issuer, claim },
+        `a verified token was refused for its ${claim}, which is missing or not as the options want it`,
       )
     }
   }

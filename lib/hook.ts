@@ -18,6 +18,7 @@ export type Hook<Request, Reply> = (
 /** Where nothing is waited for, Fastify needn't wait either: no promise is made for it. */
 export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, Reply> {
   return (request, reply, payloadOrDone, lastDone) => {
+    if (request === undefined) throw new TypeError(called)
     const done = typeof payloadOrDone === 'function' ? (payloadOrDone as Done) : lastDone
     let outcome: Outcome
     try {
@@ -33,6 +34,9 @@ export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, 
     return undefined
   }
 }
+
+const called =
+  'fastify-jwks-auth: a hook was called where it should be given, as in onRequest: [app.authenticate], without ()'
 
 /** A promise, whoever made it. */
 export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

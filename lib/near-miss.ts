@@ -9,7 +9,7 @@ export interface NearMiss {
 /** What two issuers can differ in. */
 const aspects = {
   space: 'white space around it',
-  scheme: 'http, https or neither',
+  scheme: 'its scheme',
   host: 'its host or port',
   port: 'the default port',
   path: 'its path',

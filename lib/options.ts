@@ -151,7 +151,7 @@ export interface PluginOptions<Request, Claims, User> {
   jwks?: JwksOptions
   /**
    * Tokens that are verified for the second time are remembered, so that their signature needn't be verified again:
-   * until they expire, their key is removed, or others are used more. `false`: each is verified each time.
+   * until they expire, their key is removed, or tokens that are used more take their place. `false`: each is verified each time.
    */
   cache?: CacheOptions | false
   /** Finds the token instead of the Authorization header; undefined where there is none. */

@@ -125,7 +125,7 @@ export class ResourceServer {
     const refusal = cached ? timesRefusal(rules, claims, now) : claimsRefusal(rules, header, claims, now)
     if (refusal) {
       this.#cache?.drop(raw)
-      this.#hints.refused(refusal, rules, claims, now)
+      this.#hints.refused(refusal, rules, header, claims, now)
       throw new JwksAuthError(refusal)
     }
     if (!cached) {

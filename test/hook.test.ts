@@ -88,3 +88,11 @@ test('an error of what comes after the hook is not taken for one of the hook', (
   )
   t.assert.deepEqual(calls, [undefined])
 })
+
+test('a hook that is called where it should be given says so at once', (t) => {
+  const run = hook(() => undefined) as () => unknown
+  t.assert.throws(() => run(), {
+    name: 'TypeError',
+    message: /onRequest: \[app\.authenticate\], without \(\)/,
+  })
+})

@@ -10,7 +10,7 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
     ...issuer,
     getToken: (request) => request.cookies.access_token,
   })
-  app.get('/me', { onRequest: app.authenticate }, async (request) => request.user.sub)
+  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
   // #endregion
   return app
 }

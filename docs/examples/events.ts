@@ -10,7 +10,7 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   const app = Fastify()
   await app.register(jwksAuth, issuer)
   // #region route
-  app.get('/events', { onRequest: app.authenticate }, async (request, reply) => {
+  app.get('/events', { onRequest: [app.authenticate] }, async (request, reply) => {
     const events = new PassThrough()
     const send = (text: string): boolean => events.write(`data: ${text}\n\n`)
     const callOff = atExpiry(request, () => events.end())

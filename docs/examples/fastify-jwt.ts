@@ -25,7 +25,7 @@ export async function build(issuer: IssuerOptions, secret: string): Promise<Fast
   app.get('/cart', { onRequest: async (request) => request.jwtVerify() }, async (request) => {
     return request.session.cart
   })
-  app.get('/me', { onRequest: app.authenticate }, async (request) => request.user.sub)
+  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
   // #endregion
   return app
 }

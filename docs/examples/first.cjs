@@ -1,7 +1,7 @@
 const Fastify = require('fastify')
 const jwksAuth = require('fastify-jwks-auth')
 
-const app = Fastify()
+const app = Fastify({ logger: true })
 app.register(jwksAuth, {
   issuer: 'https://login.example.com/realms/acme',
   audience: 'https://api.example.com',
@@ -11,4 +11,4 @@ app.register(async (secured) => {
   secured.addHook('onRequest', app.authenticate) // for every route in here
   secured.get('/secured/ping', async (request) => request.user.sub)
 })
-app.listen({ port: 3000 }).then(console.log, console.error)
+app.listen({ port: 3000 })

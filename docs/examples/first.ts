@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import jwksAuth from 'fastify-jwks-auth'
 
-const app = Fastify()
+const app = Fastify({ logger: true })
 await app.register(jwksAuth, {
   issuer: 'https://login.example.com/realms/acme',
   audience: 'https://api.example.com',
@@ -10,4 +10,4 @@ await app.register(jwksAuth, {
 app.get('/ping', async () => 'public')
 app.get('/secured/ping', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
 
-console.log(await app.listen({ port: 3000 }))
+await app.listen({ port: 3000 })

@@ -13,7 +13,7 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   } as const
   app.get(
     '/orders',
-    { onRequest: app.authorize({ scope: 'read:orders' }), schema: { querystring } },
+    { onRequest: [app.authorize({ scope: 'read:orders' })], schema: { querystring } },
     async ({ user, query }) => ({ of: user.sub, page: query.page + 1 }),
   )
   // #endregion

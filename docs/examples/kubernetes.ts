@@ -23,7 +23,7 @@ export async function build(
     jwks: { dispatcher: asPod },
   })
   app.addHook('onClose', () => agent.close())
-  app.get('/orders', { onRequest: app.authenticate }, async (request) => request.user.sub)
+  app.get('/orders', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
   // #endregion
   return app
 }

@@ -12,9 +12,9 @@ export async function build(issuer: JwksAuthOptions): Promise<FastifyInstance> {
     transform,
   })
   const schema = { summary: 'All orders' }
-  app.get('/orders', { schema, onRequest: app.authorize({ scope: 'read:orders' }) }, async () => [])
-  app.get('/me', { onRequest: app.authenticate }, async (request) => request.user.sub)
-  app.get('/offers', { onRequest: app.authenticateOptional }, async () => [])
+  app.get('/orders', { schema, onRequest: [app.authorize({ scope: 'read:orders' })] }, async () => [])
+  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.get('/offers', { onRequest: [app.authenticateOptional] }, async () => [])
   app.get('/ping', async () => 'public')
   // #endregion
   // #region scope

@@ -12,7 +12,7 @@ export async function build(issuer: IssuerOptions, max: number): Promise<Fastify
     timeWindow: '1 minute',
     keyGenerator: ({ accessToken, ip }) => accessToken?.claims.sub ?? ip,
   })
-  app.get('/me', { onRequest: app.authenticate }, async (request) => request.user.sub)
+  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
   // #endregion
   app.get('/public', async () => 'public')
   return app

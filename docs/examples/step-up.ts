@@ -6,8 +6,8 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   // #region app
   await app.register(jwksAuth, issuer)
   const twoFactors = app.authorize({ scope: 'transfers', acr: 'urn:acme:mfa', maxAuthAge: 300_000 })
-  app.get('/account', { onRequest: app.authenticate }, async (request) => request.user.sub)
-  app.post('/transfers', { onRequest: twoFactors }, async (request) => request.user.sub)
+  app.get('/account', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.post('/transfers', { onRequest: [twoFactors] }, async (request) => request.user.sub)
   // #endregion
   return app
 }

@@ -15,7 +15,7 @@ export async function build(tenants: Tenants, audience: string): Promise<Fastify
       return tenant && { issuer: tenant.issuer, audience }
     },
   })
-  app.get('/me', { onRequest: app.authenticate }, async ({ user }) => {
+  app.get('/me', { onRequest: [app.authenticate] }, async ({ user }) => {
     // A sub is one user only within its issuer.
     const tenant = await tenants.findByIssuer(user.iss)
     return { tenant: tenant?.id, user: user.sub }

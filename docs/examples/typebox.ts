@@ -9,7 +9,7 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   app.get(
     '/orders',
     {
-      onRequest: app.authorize({ scope: 'read:orders' }),
+      onRequest: [app.authorize({ scope: 'read:orders' })],
       schema: { querystring: Type.Object({ page: Type.Integer({ default: 1 }) }) },
     },
     async ({ user, query }) => ({ of: user.sub, page: query.page + 1 }),

@@ -1,6 +1,6 @@
+// #region options
 import type { JwksAuthOptions } from 'fastify-jwks-auth'
 
-// #region options
 declare module 'fastify-jwks-auth' {
   interface JwksAuthTypes {
     claims: { permissions?: string[] } // what your tokens hold beside the registered claims

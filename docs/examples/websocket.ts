@@ -18,7 +18,7 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
         .find((protocol) => protocol.startsWith('bearer.'))
         ?.slice('bearer.'.length),
   })
-  app.get('/live', { websocket: true, onRequest: app.authenticate }, (socket, request) => {
+  app.get('/live', { websocket: true, onRequest: [app.authenticate] }, (socket, request) => {
     const callOff = atExpiry(request, () => socket.close(1008, 'the token has expired'))
     socket.on('close', callOff)
     socket.send(`hello ${request.user.sub}`)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** An HTTP server on 127.0.0.1 that keeps its port while it is down. */
+/** An HTTP server on 127.0.0.1 that keeps its port while it is down, and keeps no process alive. */
 export class LoopbackServer {
   readonly #server: Server
   #port: number
@@ -12,6 +12,8 @@ export class LoopbackServer {
 
   constructor(listener: RequestListener, port: number) {
     this.#server = createServer(listener)
+    // A test that fails before it closes the issuer must come to its end all the same.
+    this.#server.unref().on('connection', (socket) => socket.unref())
     this.#port = port
   }
 

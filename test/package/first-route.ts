@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { createKeyPair, sign, TestIssuer } from '../helpers/issuer.ts'
 
@@ -34,10 +34,10 @@ export async function protectsFirstRoute(
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => child.kill())
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const address = await addressIn(child.stdout)
   const get = (path: string, token?: string): Promise<Response> =>
     fetch(
-      new URL(path, line.toString().trim()),
+      new URL(path, address),
       token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
     )
 
@@ -51,4 +51,18 @@ export async function protectsFirstRoute(
   t.assert.equal(await accepted.text(), 'someone')
   const forged = await get('/secured/ping', await sign(stranger, issuer.claims(claims)))
   t.assert.equal(forged.status, 401)
+}
+
+/** Where a server listens, by its log. */
+async function addressIn(log: Readable): Promise<string> {
+  let text = ''
+  for await (const chunk of log) {
+    text += String(chunk)
+    const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(text) ?? []
+    if (address !== undefined) {
+      log.resume()
+      return address
+    }
+  }
+  throw new Error(`no address in the log: ${text}`)
 }

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
+import { promisify } from 'node:util'
 import { createTestIssuer, createTestKey } from '../../lib/testing.ts'
 import { call, createApp } from '../helpers/app.ts'
 import { get } from './get.ts'
@@ -26,6 +28,17 @@ suite('a test issuer', () => {
       t.assert.deepEqual({ kid, alg, use }, { kid: 'one', alg: algorithm, use: 'sig' })
       t.assert.equal('d' in jwk, false)
     }
+  })
+
+  test('keeps no process alive that has forgotten it', async (t) => {
+    const testing = new URL('../../lib/testing.ts', import.meta.url).href
+    const program = `
+      const { createTestIssuer } = await import('${testing}')
+      const issuer = await createTestIssuer()
+      console.log(await (await fetch(issuer.jwksUri)).text())`
+    const node = ['--import', 'tsx', '--input-type=module', '--eval', program]
+    const { stdout } = await promisify(execFile)(process.execPath, node, { timeout: 30_000 })
+    t.assert.match(stdout, /"keys"/)
   })
 
   test('listens on 127.0.0.1 alone, on the port that it is told', async (t) => {
