@@ -66,22 +66,15 @@ export class TokenCache {
   }
 
   drop(token: string): void {
-    this.#entries.delete(nameOf(token))
+    const name = nameOf(token)
+    if (this.#entries.peek(name)?.digest === digestOf(token)) this.#entries.delete(name)
   }
 
   /** Drops every token that one of these keys verified. */
   dropVerifiedBy(verifiers: ReadonlySet<SignatureVerifier>): void {
-    if (verifiers.size > 0) this.#dropWhere(({ verifier }) => verifiers.has(verifier))
-  }
-
-  /** Drops every token of an issuer. */
-  dropOf(issuer: string): void {
-    this.#dropWhere(({ claims }) => claims.iss === issuer)
-  }
-
-  #dropWhere(isDropped: (entry: Entry) => boolean): void {
+    if (verifiers.size === 0) return
     const entries = Array.from(this.#entries.entries())
-    for (const [name, entry] of entries) if (isDropped(entry)) this.#entries.delete(name)
+    for (const [name, { verifier }] of entries) if (verifiers.has(verifier)) this.#entries.delete(name)
   }
 }
 

@@ -9,6 +9,8 @@ import { readObject } from './token.ts'
 type Subject =
   'claim' | 'clock' | 'elsewhere' | 'encrypted' | 'idToken' | 'opaque' | 'spelling' | 'stranger' | 'word'
 
+const aboutIssuers: readonly Subject[] = ['elsewhere', 'spelling', 'stranger']
+
 type Claims = Readonly<Record<string, unknown>>
 
 /** Tokens that were not verified are looked at so often in a second, however many strangers send. */
@@ -71,7 +73,7 @@ export class Hints {
 
   /** About an `iss` that names none of the configured issuers. */
   unknownIssuer(iss: unknown): void {
-    if (!this.#mayLook()) return
+    if (aboutIssuers.every((subject) => this.#given.has(subject)) || !this.#mayLook()) return
     const near = typeof iss === 'string' && iss.length <= longestIssuer ? this.#nearest(iss) : undefined
     if (near) {
       const words = near.differences.join(', ')

@@ -36,7 +36,9 @@ function aspectsOf(issuer: string): Record<Aspect, string> {
   const [, scheme = '', authority = '', rest = ''] = /^(https?:\/\/)?([^/]*)(.*)$/is.exec(trimmed)!
   const usualPort = scheme.toLowerCase() === 'https://' ? ':443' : ':80'
   const port = authority.endsWith(usualPort) ? usualPort : ''
-  const path = rest.replace(/\/+$/, '')
+  let end = rest.length
+  while (rest[end - 1] === '/') end -= 1
+  const path = rest.slice(0, end)
   return {
     space: issuer === trimmed ? '' : 'some',
     scheme: scheme.toLowerCase(),

@@ -1,4 +1,5 @@
 import type { IssuerSettings } from './issuer-settings.ts'
+import type { IssuerFinder } from './options.ts'
 
 /** A Security Scheme Object (OpenAPI 3.0 and 3.1, section "Security Scheme Object"). */
 export type SecurityScheme =
@@ -34,7 +35,7 @@ export class OpenApi {
   readonly #demands = new WeakMap<object, Demands>()
 
   /** @param issuers - Of a function that finds them nothing is known beforehand. */
-  constructor(issuers: readonly IssuerSettings[] | ((...args: never[]) => unknown)) {
+  constructor(issuers: readonly IssuerSettings[] | IssuerFinder) {
     this.#schemes = securitySchemes(typeof issuers === 'function' ? [undefined] : issuers)
   }
 

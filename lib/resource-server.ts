@@ -48,7 +48,6 @@ export class ResourceServer {
     this.#issuers = trustedIssuers(issuers, {
       ...context,
       onRemoved: (verifiers) => cache?.dropVerifiedBy(verifiers),
-      onForgotten: (iss) => cache?.dropOf(iss),
     })
   }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
+import { JwksAuthError, unavailableRefusal } from './errors.ts'
 import { isThenable } from './hook.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
 import { issuerSettings, type IssuerSettings } from './issuer-settings.ts'
@@ -19,8 +20,6 @@ export interface TrustedIssuers {
 
 /** What trusted issuers need. */
 export interface TrustedIssuersContext extends IssuerContext {
-  /** Told of the name of an issuer that is no longer known. */
-  readonly onForgotten: (iss: string) => void
   /** A monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
@@ -56,6 +55,20 @@ const most = 10_000
 /** Characters of the names that are nobody's: a stranger chooses them. */
 const mostCharacters = 1_048_576
 
+/**
+ * Whether there may be such an issuer. A lone surrogate or a control character is in no URL, and a function that takes it
+ * to a database or into a URL would throw.
+ */
+function isName(iss: unknown): iss is string {
+  return (
+    typeof iss === 'string' &&
+    iss !== '' &&
+    iss.length <= longestName &&
+    iss.isWellFormed() &&
+    !/\p{Cc}/u.test(iss)
+  )
+}
+
 interface Known {
   readonly issuer: Issuer
   readonly settings: IssuerSettings
@@ -71,8 +84,8 @@ class FoundIssuers implements TrustedIssuers {
   readonly #known: LRUCache<string, Known>
   /** Names that are nobody's, and when they were asked for. */
   readonly #unknown: LRUCache<string, number>
-  /** Those that are being asked for. */
-  readonly #asking = new Map<string, Promise<Issuer | undefined>>()
+  /** Those that are being asked for, and how the waiting ends without an answer. */
+  readonly #asking = new Map<string, { answer: Promise<Issuer | undefined>; giveUp: () => void }>()
   #isOtherTold = false
   #isClosed = false
 
@@ -80,13 +93,8 @@ class FoundIssuers implements TrustedIssuers {
     this.#find = find
     this.#context = context
     this.#now = context.now ?? (() => performance.now())
-    this.#known = new LRUCache({
-      max: most,
-      dispose({ issuer }, iss) {
-        issuer.close()
-        context.onForgotten(iss)
-      },
-    })
+    // Its tokens in the cache count no longer, since its verifiers don't come back.
+    this.#known = new LRUCache({ max: most, dispose: ({ issuer }) => issuer.close() })
     this.#unknown = new LRUCache({
       max: most,
       maxSize: mostCharacters,
@@ -95,13 +103,13 @@ class FoundIssuers implements TrustedIssuers {
   }
 
   named(iss: unknown): Issuer | undefined | Promise<Issuer | undefined> {
-    if (typeof iss !== 'string' || iss === '' || iss.length > longestName) return undefined
+    if (!isName(iss)) return undefined
     const now = this.#now()
     const known = this.#known.get(iss)
     if (known && this.#isCurrent(known, now)) return known.issuer
     const unknownAt = this.#unknown.get(iss)
     if (unknownAt !== undefined && now - unknownAt < this.#context.jwks.cooldown) return undefined
-    return this.#asking.get(iss) ?? this.#ask(iss, now)
+    return this.#asking.get(iss)?.answer ?? this.#ask(iss, now)
   }
 
   has(iss: unknown): boolean {
@@ -117,6 +125,7 @@ class FoundIssuers implements TrustedIssuers {
 
   close(): void {
     this.#isClosed = true
+    for (const { giveUp } of this.#asking.values()) giveUp()
     for (const { issuer } of this.#known.values()) issuer.close()
   }
 
@@ -125,30 +134,38 @@ class FoundIssuers implements TrustedIssuers {
   }
 
   #ask(iss: string, now: number): Issuer | undefined | Promise<Issuer | undefined> {
+    const find = this.#find
     let found: ReturnType<IssuerFinder>
     try {
-      found = this.#find(iss)
+      found = find(iss)
     } catch (error) {
       throw new FinderFailure('', { cause: error })
     }
     if (!isThenable(found)) return this.#learn(iss, found, now)
-    const asking = Promise.resolve(found)
-      .catch((error: unknown) => {
-        throw new FinderFailure('', { cause: error })
-      })
+    let giveUp = (): void => {}
+    const unanswered = new Promise<never>((_resolve, reject) => {
+      giveUp = () => reject(new JwksAuthError(unavailableRefusal(1)))
+    })
+    const deadline = setTimeout(giveUp, this.#context.jwks.timeout)
+    const asked = Promise.resolve(found).catch((error: unknown) => {
+      throw new FinderFailure('', { cause: error })
+    })
+    const answer = Promise.race([asked, unanswered])
       .then((options) => this.#learn(iss, options, now))
-      .finally(() => this.#asking.delete(iss))
-    this.#asking.set(iss, asking)
-    return asking
+      .finally(() => {
+        clearTimeout(deadline)
+        this.#asking.delete(iss)
+      })
+    this.#asking.set(iss, { answer, giveUp })
+    return answer
   }
 
   /** @throws {TypeError} where the options are wrong; then nothing is learnt. */
   #learn(iss: string, options: unknown, askedAt: number): Issuer | undefined {
-    // Null is what databases say.
-    const isNobody = options === undefined || options === null
-    const settings = isNobody
-      ? undefined
-      : issuerSettings(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
+    // Null is what databases say, and false what comes of `tenants.has(iss) && …`.
+    const settings = options
+      ? issuerSettings(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
+      : undefined
     if (settings?.issuer !== iss) {
       if (settings) this.#tellOther(settings)
       this.#known.delete(iss)
@@ -180,7 +197,13 @@ function isSame(one: IssuerSettings, other: IssuerSettings): boolean {
   return isDeepStrictEqual(comparable(one), comparable(other))
 }
 
-/** All that decides about a token. What a URL is made of is hidden from comparisons, in which versions of Node differ. */
+/** All that decides about a token, whatever the order. What a URL is made of is hidden from comparisons, in which versions of Node differ. */
 function comparable({ issuer, algorithms, rules, secret, jwksUri }: IssuerSettings): object {
-  return { issuer, algorithms, rules, secret, jwksUri: jwksUri?.href }
+  const { audience, requiredClaims, claims } = rules
+  const lists = {
+    audience: audience && new Set(audience),
+    requiredClaims: new Set(requiredClaims),
+    claims: new Map(Array.from(claims, ([name, values]) => [name, new Set(values)])),
+  }
+  return { issuer, algorithms, rules: { ...rules, ...lists }, secret, jwksUri: jwksUri?.href }
 }

@@ -11,4 +11,4 @@ app.register(async (secured) => {
   secured.addHook('onRequest', app.authenticate) // for every route in here
   secured.get('/secured/ping', async (request) => request.user.sub)
 })
-app.listen({ port: 3000 })
+void app.listen({ port: 3000 })

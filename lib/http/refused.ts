@@ -57,12 +57,12 @@ export function settleRefusalHeaders(reply: ReplyHeaders): void {
       else reply.removeHeader('www-authenticate')
     }
     if (reply.getHeader('retry-after') === retryAfter) reply.removeHeader('retry-after')
-  } else if (reply.statusCode === 401 && challenge !== undefined && isOfOthers(present, challenge)) {
+  } else if (reply.statusCode === 401 && challenge !== undefined && isOfOthers(present)) {
     reply.header('www-authenticate', withChallenge(present, challenge))
   }
 }
 
 /** Whether somebody has written over our challenge; one who has removed it meant to. */
-function isOfOthers(present: HeaderValue, challenge: string): boolean {
-  return present !== undefined && present !== challenge && !hasChallenge(present)
+function isOfOthers(present: HeaderValue): boolean {
+  return present !== undefined && !hasChallenge(present)
 }
