@@ -27,6 +27,8 @@ const { ResourceServer } = (await import(
 const { readSettings } = (await import(`${dist}settings.js`)) as typeof import('../../dist/settings.js')
 const { TokenReader } = (await import(`${dist}token.js`)) as typeof import('../../dist/token.js')
 
+type IssuerSettings = import('../../dist/issuer-settings.js').IssuerSettings
+
 export interface Material {
   readonly issuer: IssuerData
   readonly own: readonly { algorithm: Algorithm; jwk: object; tokens: readonly string[] }[]
@@ -42,8 +44,9 @@ process.disconnect()
 
 async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
   const settings = readSettings(issuer)
-  const context = { ...settings, log: { warn() {}, info() {} } }
-  const trusted = createIssuer(settings.issuers[0]!, { ...context, onRemoved() {} })
+  const [only] = settings.issuers as IssuerSettings[]
+  const context = { ...settings, log: { warn() {}, info() {}, debug() {} } }
+  const trusted = createIssuer(only!, { ...context, onRemoved() {} })
   const server = new ResourceServer(settings.issuers, { ...context, cache: undefined })
   const caching = new ResourceServer(settings.issuers, context)
   await Promise.all([trusted.prefetch(), server.prefetch(), caching.prefetch()])
