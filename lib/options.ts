@@ -74,8 +74,8 @@ export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys
  * 10,000 issuers are remembered. Where the answer is another one than before, the issuer starts anew, without the
  * keys and tokens that were known; undefined ends it.
  *
- * What it throws, or rejects with, passes through unchanged, and so does the `TypeError` about wrong options. Options
- * of another issuer than the one asked for are a refusal as undefined is.
+ * What it throws, or rejects with, passes through unchanged. Wrong options, and those of another issuer than the one
+ * asked for, are a refusal as undefined is, and a line in the log. It is waited for as long as `jwks.timeout`.
  */
 export type IssuerFinder = (iss: string) => IssuerOptions | undefined | Promise<IssuerOptions | undefined>
 

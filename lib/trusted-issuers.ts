@@ -54,6 +54,10 @@ const longestName = 1_024
 const most = 10_000
 /** Characters of the names that are nobody's: a stranger chooses them. */
 const mostCharacters = 1_048_576
+/** Different lines in the log. */
+const mostTold = 20
+const otherIssuer =
+  'the function "issuers" returned the options of another issuer than the one it was asked for'
 
 /**
  * Whether there may be such an issuer. A lone surrogate or a control character is in no URL, and a function that takes it
@@ -86,7 +90,7 @@ class FoundIssuers implements TrustedIssuers {
   readonly #unknown: LRUCache<string, number>
   /** Those that are being asked for, and how the waiting ends without an answer. */
   readonly #asking = new Map<string, { answer: Promise<Issuer | undefined>; giveUp: () => void }>()
-  #isOtherTold = false
+  readonly #told = new Set<string>()
   #isClosed = false
 
   constructor(find: IssuerFinder, context: TrustedIssuersContext) {
@@ -160,14 +164,11 @@ class FoundIssuers implements TrustedIssuers {
     return answer
   }
 
-  /** @throws {TypeError} where the options are wrong; then nothing is learnt. */
   #learn(iss: string, options: unknown, askedAt: number): Issuer | undefined {
     // Null is what databases say, and false what comes of `tenants.has(iss) && …`.
-    const settings = options
-      ? issuerSettings(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
-      : undefined
+    const settings = options ? this.#read(options) : undefined
     if (settings?.issuer !== iss) {
-      if (settings) this.#tellOther(settings)
+      if (settings) this.#tell(otherIssuer, { issuer: settings.issuer })
       this.#known.delete(iss)
       this.#unknown.set(iss, askedAt)
       return undefined
@@ -183,13 +184,21 @@ class FoundIssuers implements TrustedIssuers {
     return issuer
   }
 
-  /** A stranger decides how often it comes to this, so there is one line. */
-  #tellOther({ issuer }: IssuerSettings): void {
-    if (this.#isOtherTold) return
-    this.#isOtherTold = true
-    const message =
-      'the function "issuers" returned the options of another issuer than the one it was asked for'
-    this.#context.log.warn({ issuer }, `${message}; tokens of such issuers are refused`)
+  /** Wrong options are the application's mistake, of which its log is told, and nobody who sends a token. */
+  #read(options: unknown): IssuerSettings | undefined {
+    try {
+      return issuerSettings(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
+    } catch (error) {
+      this.#tell((error as Error).message)
+      return undefined
+    }
+  }
+
+  /** A stranger decides how often it comes to this, so each line is there once. */
+  #tell(message: string, details: object = {}): void {
+    if (this.#told.has(message) || this.#told.size === mostTold) return
+    this.#told.add(message)
+    this.#context.log.warn(details, `${message}; tokens of such issuers are refused`)
   }
 }
 
@@ -197,13 +206,16 @@ function isSame(one: IssuerSettings, other: IssuerSettings): boolean {
   return isDeepStrictEqual(comparable(one), comparable(other))
 }
 
-/** All that decides about a token, whatever the order. What a URL is made of is hidden from comparisons, in which versions of Node differ. */
-function comparable({ issuer, algorithms, rules, secret, jwksUri }: IssuerSettings): object {
-  const { audience, requiredClaims, claims } = rules
+/**
+ * What decides about tokens, whatever the order of lists: not where documents are shown to be. What a URL is made of is
+ * hidden from comparisons, in which versions of Node differ.
+ */
+function comparable(settings: IssuerSettings): object {
+  const { jwksUri, rules } = settings
   const lists = {
-    audience: audience && new Set(audience),
-    requiredClaims: new Set(requiredClaims),
-    claims: new Map(Array.from(claims, ([name, values]) => [name, new Set(values)])),
+    audience: rules.audience && new Set(rules.audience),
+    requiredClaims: new Set(rules.requiredClaims),
+    claims: new Map(Array.from(rules.claims, ([name, values]) => [name, new Set(values)])),
   }
-  return { issuer, algorithms, rules: { ...rules, ...lists }, secret, jwksUri: jwksUri?.href }
+  return { ...settings, rules: { ...rules, ...lists }, jwksUri: jwksUri?.href, openIdConfiguration: undefined }
 }

@@ -323,6 +323,15 @@ suite('the cache itself', () => {
     t.assert.equal(cache.find(token(1)), undefined)
   })
 
+  test('keeps as many as there is room for that come again after all others', (t) => {
+    const cache = new TokenCache({ max: 1_000, maxBytes: 1e9 })
+    const all = Array.from({ length: 1_000 }, (_, index) => token(index + 1_000))
+    for (let round = 0; round < 2; round += 1) {
+      for (const one of all) cache.keep(one, { header, claims: noClaims, verifier: () => true })
+    }
+    t.assert.equal(all.filter((one) => cache.find(one) !== undefined).length, 1_000)
+  })
+
   test('knows a token by its SHA-256', (t) => {
     t.assert.equal(digestOf('e30.e30.x'), createHash('sha256').update('e30.e30.x').digest('base64'))
   })

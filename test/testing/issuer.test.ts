@@ -50,6 +50,7 @@ suite('a test issuer', () => {
     await once(probe, 'close')
     await using issuer = await createTestIssuer({ port })
     t.assert.equal(issuer.issuer, `http://127.0.0.1:${port}`)
+    await t.assert.rejects(fetch(`http://127.0.0.2:${port}/jwks`))
   })
 
   test('counts its requests, and the fetches of its keys among them', async (t) => {
