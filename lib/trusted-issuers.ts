@@ -1,10 +1,10 @@
-import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
 import { JwksAuthError, unavailableRefusal } from './errors.ts'
 import { isThenable } from './hook.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuers.ts'
 import { issuerSettings, type IssuerSettings } from './issuer-settings.ts'
 import type { IssuerFinder } from './options.ts'
+import { isSame } from './same-settings.ts'
 
 /** The issuers whose tokens are accepted, by the name that a token gives its issuer. */
 export interface TrustedIssuers {
@@ -200,22 +200,4 @@ class FoundIssuers implements TrustedIssuers {
     this.#told.add(message)
     this.#context.log.warn(details, `${message}; tokens of such issuers are refused`)
   }
-}
-
-function isSame(one: IssuerSettings, other: IssuerSettings): boolean {
-  return isDeepStrictEqual(comparable(one), comparable(other))
-}
-
-/**
- * What decides about tokens, whatever the order of lists: not where documents are shown to be. What a URL is made of is
- * hidden from comparisons, in which versions of Node differ.
- */
-function comparable(settings: IssuerSettings): object {
-  const { jwksUri, rules } = settings
-  const lists = {
-    audience: rules.audience && new Set(rules.audience),
-    requiredClaims: new Set(rules.requiredClaims),
-    claims: new Map(Array.from(rules.claims, ([name, values]) => [name, new Set(values)])),
-  }
-  return { ...settings, rules: { ...rules, ...lists }, jwksUri: jwksUri?.href, openIdConfiguration: undefined }
 }
