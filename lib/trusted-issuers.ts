@@ -146,7 +146,7 @@ class FoundIssuers implements TrustedIssuers {
       throw new FinderFailure('', { cause: error })
     }
     if (!isThenable(found)) return this.#learn(iss, found, now)
-    let giveUp = (): void => {}
+    let giveUp!: () => void
     const unanswered = new Promise<never>((_resolve, reject) => {
       giveUp = () => reject(new JwksAuthError(unavailableRefusal(1)))
     })

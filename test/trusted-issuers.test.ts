@@ -3,6 +3,7 @@ import type { IssuerFinder, IssuerOptions } from '../lib/index.ts'
 import type { Issuer } from '../lib/issuers.ts'
 import { readSettings } from '../lib/settings.ts'
 import { FinderFailure, trustedIssuers, type TrustedIssuers } from '../lib/trusted-issuers.ts'
+import { TestIssuer } from './helpers/issuer.ts'
 
 /** What the application's function answers about an issuer: tokens by a shared secret, so that nothing is fetched. */
 function options(issuer: string, others: Partial<IssuerOptions> = {}): IssuerOptions {
@@ -334,6 +335,16 @@ suite('a function that does not answer', () => {
     found.issuers.close()
     await t.assert.rejects(asking, unavailable)
   })
+})
+
+test('an issuer that is found while the server closes fetches nothing', async (t) => {
+  await using issuer = await TestIssuer.start()
+  const found = new Found((iss) => ({ issuer: iss, audience: 'api' }))
+  found.issuers.close()
+  const late = found.named(issuer.issuer)!
+  const { alg, kid } = issuer.key.jwk
+  await t.assert.rejects(async () => late.verifierFor({ alg, kid }), { code: 'jwks_unavailable' })
+  t.assert.deepEqual(issuer.requests, [])
 })
 
 test('a function is called on nothing of the plugin', (t) => {

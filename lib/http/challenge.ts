@@ -1,7 +1,8 @@
 import type { Refusal } from '../errors.ts'
 
 /** What a reply may hold for a header. */
-export type HeaderValue = string | number | string[] | undefined
+export type HeaderValue = PresentHeader | undefined
+type PresentHeader = string | number | string[]
 
 /** The part of a Bearer challenge that is always the same (RFC 6750 section 3, RFC 9110 section 11.6.1). */
 export function challengeIn(realm: string): string {
@@ -33,17 +34,17 @@ export function withChallenge(present: HeaderValue, challenge: string): string |
 }
 
 /** The challenges of a header without this one. */
-export function withoutChallenge(present: HeaderValue, challenge: string): string[] {
+export function withoutChallenge(present: PresentHeader, challenge: string): string[] {
   return challengesIn(present).filter((value) => value !== challenge)
 }
 
 /** Whether a header has a Bearer challenge. */
-export function hasChallenge(present: HeaderValue): boolean {
+export function hasChallenge(present: PresentHeader): boolean {
   return challengesIn(present).some(isBearer)
 }
 
-function challengesIn(header: HeaderValue): string[] {
-  return header === undefined ? [] : [header].flat().map(String)
+function challengesIn(header: PresentHeader): string[] {
+  return [header].flat().map(String)
 }
 
 function isBearer(challenge: string): boolean {
