@@ -330,6 +330,8 @@ suite('a function that does not answer', () => {
   })
 
   test('is waited for no longer when the server closes', async (t) => {
+    // The deadline never comes.
+    t.mock.timers.enable({ apis: ['setTimeout'] })
     const found = new Found(() => new Promise<never>(() => {}))
     const asking = Promise.resolve(found.issuers.named('a'))
     found.issuers.close()
