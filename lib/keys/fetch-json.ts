@@ -1,3 +1,8 @@
+import { get as getOverHttp, type IncomingMessage } from 'node:http'
+import { get as getOverHttps } from 'node:https'
+import { pipeline, type Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+
 /** An undici dispatcher, known by its one method so that undici's types needn't be installed. */
 export interface Dispatcher {
   dispatch(options: never, handler: never): boolean
@@ -21,6 +26,14 @@ export class IssuerFailure extends Error {
   }
 }
 
+/** An answer whose body has not been read. To leave a loop over the body before its end closes the connection. */
+interface Answer {
+  readonly status: number
+  readonly body: AsyncIterable<Uint8Array>
+  /** Closes the connection of one whose body nobody wants. */
+  discard(): unknown
+}
+
 /**
  * Fetches a JSON document within limits that hold for the last byte as for the first. Redirects are not
  * followed: they could lead away from the origin that was configured.
@@ -39,26 +52,56 @@ export async function fetchJson(url: URL, limits: FetchLimits): Promise<unknown>
 }
 
 async function fetchText(url: URL, { signal, maxResponseSize, dispatcher }: FetchLimits): Promise<string> {
-  const response = await fetch(url, {
-    headers: { accept: 'application/json' },
-    redirect: 'manual',
-    signal,
-    ...(dispatcher && { dispatcher: dispatcher as NonNullable<RequestInit['dispatcher']> }),
-  })
-  if (!response.ok) {
-    await response.body?.cancel()
-    throw new IssuerFailure(`HTTP ${response.status}`, response.status)
+  if (url.username || url.password) throw new IssuerFailure('its URL holds credentials')
+  const answer = await (dispatcher ? byFetch(url, signal, dispatcher) : byHttp(url, signal))
+  const { status, body } = answer
+  if (status < 200 || status > 299) {
+    await answer.discard()
+    throw new IssuerFailure(`HTTP ${status}`, status)
   }
   const chunks: Uint8Array[] = []
   let size = 0
-  // What is counted has been unpacked already, and leaving the loop ends the connection.
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  // What is counted has been unpacked already.
+  for await (const chunk of body) {
     size += chunk.byteLength
     if (size > maxResponseSize) throw new IssuerFailure(`over ${maxResponseSize} bytes`)
     chunks.push(chunk)
   }
   // It drops a byte order mark, as a response's own json() does.
   return new TextDecoder().decode(Buffer.concat(chunks))
+}
+
+const headers = { accept: 'application/json', 'user-agent': 'fastify-jwks-auth' }
+
+/** Not by `fetch`, which loads a second HTTP client and makes every later request to the server dearer. */
+async function byHttp(url: URL, signal: AbortSignal): Promise<Answer> {
+  const get = url.protocol === 'https:' ? getOverHttps : getOverHttp
+  const options = { agent: false, signal, headers: { ...headers, 'accept-encoding': 'identity' } }
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    get(url, options, resolve).on('error', reject)
+  })
+  // Some pack whatever is asked for.
+  const unpack = unpackers.get(response.headers['content-encoding'])
+  const body = unpack ? pipeline(response, unpack(), () => {}) : response
+  return { status: response.statusCode!, body, discard: () => response.destroy() }
+}
+
+const unpackers = new Map<string | undefined, () => Transform>([
+  ['gzip', createGunzip],
+  ['deflate', createInflate],
+  ['br', createBrotliDecompress],
+])
+
+/** A dispatcher is made for `fetch`, and would be hard to talk to in any other way. */
+async function byFetch(url: URL, signal: AbortSignal, dispatcher: Dispatcher): Promise<Answer> {
+  const response = await fetch(url, {
+    headers,
+    redirect: 'manual',
+    signal,
+    dispatcher: dispatcher as NonNullable<RequestInit['dispatcher']>,
+  })
+  const body = (response.body ?? []) as AsyncIterable<Uint8Array>
+  return { status: response.status, body, discard: () => response.body?.cancel() }
 }
 
 /** The name of a failure and not its message, which could quote the answer. */

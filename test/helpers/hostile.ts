@@ -68,6 +68,7 @@ export const hostile: Readonly<Record<string, Handler>> = {
   'has no content': body('', {}, 204),
   'is not packed as it says': body(`{"keys": ["${bodyText}"]}`, { ...json, 'content-encoding': 'gzip' }),
   'is packed in a way nobody knows': body(bodyText, { ...json, 'content-encoding': 'nope' }),
+  'is packed in a way that only objects know': body(bodyText, { ...json, 'content-encoding': 'constructor' }),
   'is not HTTP': raw(`${bodyText}\r\n\r\n`),
   'has endless headers': raw(`HTTP/1.1 200 OK\r\nX-Long: ${'a'.repeat(300_000)}\r\n\r\n{}`),
   'hangs up': (request) => void request.socket.destroy(),

@@ -4,7 +4,8 @@ import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { Agent } from 'undici'
 import { fetchJson, IssuerFailure, type Dispatcher, type FetchLimits } from '../../lib/keys/fetch-json.ts'
 import { certificate } from '../demo/certificate.ts'
 import { globalDispatcher } from '../helpers/dispatcher.ts'
@@ -12,10 +13,19 @@ import { bodyText, hostile, redirect, zipped } from '../helpers/hostile.ts'
 import { createKeyPair, sendJson, TestIssuer, type Handler } from '../helpers/issuer.ts'
 
 let server: TestIssuer
+/** An issuer for tests keeps no process alive, and some of these wait for nothing else. */
+let awake: NodeJS.Timeout
 before(async () => {
+  awake = setInterval(() => {}, 60_000)
   server = await TestIssuer.start({ key: await createKeyPair('ES256') })
 })
-after(() => server.close())
+after(async () => {
+  clearInterval(awake)
+  await server.close()
+})
+
+/** A dispatcher as an application would give it. */
+const agent = new Agent()
 
 /** Fetches from a server with one answer, of which the connection is handed out. */
 async function get(
@@ -97,30 +107,42 @@ suite('a good answer', () => {
     assert.deepEqual(await document, [1, 2])
   })
 
-  test('it may be packed', async () => {
-    const { document } = await get((_request, response) => {
-      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('[1, 2]'))
+  for (const [encoding, pack] of [
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ] as const) {
+    test(`it may be packed with ${encoding}`, async () => {
+      const { document } = await get((_request, response) => {
+        response.writeHead(200, { 'content-encoding': encoding }).end(pack('[1, 2]'))
+      })
+      assert.deepEqual(await document, [1, 2])
     })
-    assert.deepEqual(await document, [1, 2])
-  })
+  }
 
-  test('the request says that JSON is wanted, and nothing of the application', async () => {
-    const { promise, resolve } = withResolvers<Record<string, unknown>>()
-    const { document } = await get((request, response) => {
-      resolve({ method: request.method, ...request.headers })
-      response.end('{}')
-    })
-    await document
-    const { method, accept, authorization, cookie } = await promise
-    assert.deepEqual(
-      { method, accept, authorization, cookie },
-      {
-        method: 'GET',
-        accept: 'application/json',
-        authorization: undefined,
-        cookie: undefined,
-      },
-    )
+  test('the request says that JSON is wanted and who asks, and nothing of the application', async () => {
+    for (const dispatcher of [undefined, agent]) {
+      const { promise, resolve } = withResolvers<Record<string, unknown>>()
+      const { document } = await get(
+        (request, response) => {
+          resolve({ method: request.method, ...request.headers })
+          response.end('{}')
+        },
+        { dispatcher },
+      )
+      await document
+      const { method, accept, authorization, cookie, ...others } = await promise
+      assert.deepEqual(
+        { method, accept, authorization, cookie, 'user-agent': others['user-agent'] },
+        {
+          method: 'GET',
+          accept: 'application/json',
+          authorization: undefined,
+          cookie: undefined,
+          'user-agent': 'fastify-jwks-auth',
+        },
+      )
+    }
   })
 
   test('it may be as long as allowed and not a byte longer', async () => {
@@ -159,11 +181,12 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
     ['says 502 in HTML', /^HTTP 502$/, 502],
     ['is HTML', /^not JSON$/],
     ['is truncated JSON', /^not JSON$/],
-    ['breaks off', /^UND_ERR_SOCKET$/],
+    ['breaks off', /^(UND_ERR_SOCKET|ECONNRESET)$/],
     ['is empty', /^not JSON$/],
     ['has no content', /^not JSON$/],
     ['is not packed as it says', /^Z_DATA_ERROR$/],
     ['is packed in a way nobody knows', /^not JSON$/],
+    ['is packed in a way that only objects know', /^not JSON$/],
     ['is not HTTP', /^(HPE_[A-Z_]+|HTTPParserError)$/],
     ['has endless headers', /^(UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/],
     ['hangs up', /^(UND_ERR_SOCKET|ECONNRESET)$/],
@@ -172,6 +195,11 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
   for (const [name, reason, status] of failures) {
     test(`one that ${name} is a failure`, async () => {
       const { document } = await get(hostile[name]!)
+      await assertFailure(document, reason, status)
+    })
+
+    test(`one that ${name} is a failure through a dispatcher`, async () => {
+      const { document } = await get(hostile[name]!, { dispatcher: agent })
       await assertFailure(document, reason, status)
     })
   }
@@ -265,7 +293,7 @@ suite('no connection', () => {
   test('a URL with credentials is a failure that does not tell them', async () => {
     const url = new URL(server.jwksUri)
     url.password = bodyText
-    await assertFailure(fetchFrom(url), /^TypeError$/)
+    await assertFailure(fetchFrom(url), /^its URL holds credentials$/)
   })
 })
 
