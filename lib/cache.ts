@@ -1,92 +1,123 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { weigh } from './json.ts'
-import type { SignatureVerifier } from './jwt.ts'
 import { RecentNumbers } from './recent-numbers.ts'
-import type { AccessTokenClaims, JoseHeader } from './token.ts'
+import type { AccessToken, AccessTokenClaims, JoseHeader } from './token.ts'
+import type { Verifier } from './verifier.ts'
 
 /** Bounds of the cache of verified tokens. */
 export interface CacheSettings {
   /** Tokens. */
   readonly max: number
-  /** Bytes, about: what their headers and claims take in memory. */
+  /** Bytes, about: what they, their headers and their claims take in memory. */
   readonly maxBytes: number
 }
 
 /** A token of which all is known to be good, its times aside, for as long as its verifier is the one to ask. */
-export interface KnownToken {
-  readonly header: JoseHeader
-  readonly claims: AccessTokenClaims
-  readonly verifier: SignatureVerifier
+export class KnownToken {
+  readonly verifier: Verifier
+  readonly #header: JoseHeader
+  readonly #claims: AccessTokenClaims
+  readonly #digest: string
+  #recent: WeakRef<AccessToken>
+
+  constructor(accessToken: AccessToken, verifier: Verifier) {
+    this.verifier = verifier
+    this.#header = accessToken.header
+    this.#claims = accessToken.claims
+    this.#digest = digestOf(accessToken.raw)
+    this.#recent = new WeakRef(accessToken)
+  }
+
+  /**
+   * The access token, if this is the text of it: by its SHA-256, so that no token is kept in memory for it. A text that the
+   * garbage collector has not come to yet is compared with that one, which takes a tenth of the time.
+   */
+  match(raw: string): AccessToken | undefined {
+    const recent = this.#recent.deref()
+    if (recent !== undefined && recent.raw === raw) return recent
+    if (this.#digest !== digestOf(raw)) return undefined
+    const accessToken = Object.freeze({ claims: this.#claims, header: this.#header, raw })
+    this.#recent = new WeakRef(accessToken)
+    return accessToken
+  }
 }
 
-interface Entry extends KnownToken {
-  readonly digest: string
-}
-
-/** What an entry takes beside header and claims: digest, places in the lists. */
+/** What a known token takes beside its text, header and claims: digest, places in the lists. */
 const overhead = 1_280
 /** Characters of a signature by which a token is looked up: as many as a number can tell apart. */
 const nameLength = 7
 
+type Known = LRUCache<number, KnownToken>
+
 /**
- * Verified tokens, the least recently used leaving first. A token is known by its SHA-256, so that none is kept and
- * no part of one speaks for it; the end of its signature only tells, at next to no cost, whether that needs to be
- * computed. It is kept when it is verified for the second time: many tokens never come back, and to keep those
+ * Verified tokens, the least recently used leaving first. The end of its signature only tells, at next to no cost, which
+ * one a token may be. It is kept when it is verified for the second time: many tokens never come back, and to keep those
  * would cost more than their verification saves.
  */
 export class TokenCache {
-  readonly #entries: LRUCache<number, Entry>
+  readonly #timely: Known
+  /** Expired ones and the like, so that a client that doesn't let go of one costs no signature, and no good token its place. */
+  readonly #untimely: Known
   readonly #seen: RecentNumbers
 
   constructor({ max, maxBytes }: CacheSettings) {
-    this.#entries = new LRUCache({ max, maxSize: maxBytes })
+    this.#timely = new LRUCache({ max, maxSize: maxBytes })
+    this.#untimely = new LRUCache({ max: fractionOf(max), maxSize: fractionOf(maxBytes) })
     this.#seen = new RecentNumbers(max)
   }
 
   /** What the tokens that are known take in memory, about. */
   get bytes(): number {
-    return this.#entries.calculatedSize
+    return this.#timely.calculatedSize + this.#untimely.calculatedSize
   }
 
-  find(token: string): KnownToken | undefined {
-    const entry = this.#entries.get(nameOf(token))
-    return entry && entry.digest === digestOf(token) ? entry : undefined
+  /** The one that a text may be the token of. */
+  find(raw: string): KnownToken | undefined {
+    const name = nameOf(raw)
+    return this.#timely.get(name) ?? this.#untimely.get(name)
   }
 
-  /** Only for tokens that were verified just now. One that takes more than there is room for is not kept. */
-  keep(token: string, { header, claims, verifier }: KnownToken): void {
-    const name = nameOf(token)
+  /**
+   * Only for tokens that were verified just now. One that takes more than there is room for is not kept.
+   *
+   * @param isTimely - Whether it is accepted now, and not before or after.
+   */
+  keep(accessToken: AccessToken, verifier: Verifier, isTimely: boolean): void {
+    const { raw, header, claims } = accessToken
+    const name = nameOf(raw)
     if (!this.#seen.has(name)) {
       this.#seen.add(name)
       return
     }
-    const size = overhead + weigh(header) + weigh(claims)
-    this.#entries.set(name, { header, claims, verifier, digest: digestOf(token) }, { size })
-  }
-
-  drop(token: string): void {
-    const name = nameOf(token)
-    if (this.#entries.peek(name)?.digest === digestOf(token)) this.#entries.delete(name)
+    const size = overhead + raw.length + weigh(header) + weigh(claims)
+    const known = isTimely ? this.#timely : this.#untimely
+    known.set(name, new KnownToken(accessToken, verifier), { size })
   }
 
   /** Drops every token that one of these keys verified. */
-  dropVerifiedBy(verifiers: ReadonlySet<SignatureVerifier>): void {
+  dropVerifiedBy(verifiers: ReadonlySet<Verifier>): void {
     if (verifiers.size === 0) return
-    const entries = Array.from(this.#entries.entries())
-    for (const [name, { verifier }] of entries) if (verifiers.has(verifier)) this.#entries.delete(name)
+    for (const known of [this.#timely, this.#untimely]) {
+      const all = Array.from(known.entries())
+      for (const [name, { verifier }] of all) if (verifiers.has(verifier)) known.delete(name)
+    }
   }
 }
 
-/** What a token is known by. */
-export function digestOf(token: string): string {
-  return hash('sha256', token, 'base64')
+function fractionOf(bound: number): number {
+  return Math.ceil(bound / 16)
 }
 
-function nameOf(token: string): number {
+/** What a token is known by. */
+export function digestOf(raw: string): string {
+  return hash('sha256', raw, 'base64')
+}
+
+function nameOf(raw: string): number {
   let name = 0
-  for (let index = token.length - nameLength; index < token.length; index += 1) {
-    name = name * 128 + token.charCodeAt(index)
+  for (let index = raw.length - nameLength; index < raw.length; index += 1) {
+    name = name * 128 + raw.charCodeAt(index)
   }
   return name
 }

@@ -30,11 +30,13 @@ export function claimsRefusal(
   now: number,
 ): Refusal | undefined {
   if (mistyped(rules, header, claims) !== undefined) return refusals.claims
-  return (
-    timesRefusal(rules, claims as AccessTokenClaims, now) ??
-    audienceRefusalOf(rules, claims as AccessTokenClaims) ??
-    (unlisted(rules, claims) === undefined ? undefined : refusals.claims)
-  )
+  const typed = claims as AccessTokenClaims
+  return timesRefusal(rules, typed, now) ?? valuesRefusal(rules, typed)
+}
+
+/** Whether time alone decides if a token is refused. */
+export function isGoodButForTime(rules: ClaimRules, header: Claims, claims: Claims): boolean {
+  return mistyped(rules, header, claims) === undefined && !valuesRefusal(rules, claims as AccessTokenClaims)
 }
 
 /** For those who set a server up: the name of what `invalid_claims` is about, `typ` or a claim. */
@@ -56,11 +58,14 @@ export function timesRefusal(
   return age < -clockTolerance ? refusals.claims : undefined
 }
 
-function audienceRefusalOf({ audience }: ClaimRules, { aud }: AccessTokenClaims): Refusal | undefined {
-  if (audience === false) return undefined
-  const isOurs =
-    typeof aud === 'string' ? audience.includes(aud) : audience.some((ours) => aud!.includes(ours))
-  return isOurs ? undefined : audienceRefusal(audience)
+function valuesRefusal(rules: ClaimRules, claims: AccessTokenClaims): Refusal | undefined {
+  const { audience } = rules
+  if (audience !== false && !isFor(audience, claims)) return audienceRefusal(audience)
+  return unlisted(rules, claims) === undefined ? undefined : refusals.claims
+}
+
+function isFor(audience: readonly string[], { aud }: AccessTokenClaims): boolean {
+  return typeof aud === 'string' ? audience.includes(aud) : audience.some((ours) => aud!.includes(ours))
 }
 
 /** The first claim that has none of the values that it must have. */

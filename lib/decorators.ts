@@ -8,7 +8,7 @@ import type {
 import type { KeyStatus } from './keys/known-keys.ts'
 import type { OpenApiSecurity } from './openapi.ts'
 import type { AuthorizationRule } from './options.ts'
-import type { AccessToken } from './resource-server.ts'
+import type { AccessToken } from './token.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
 /** A hook from `onRequest` to `preHandler` on any kind of server, which may be awaited directly as well. */

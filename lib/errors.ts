@@ -41,7 +41,8 @@ export interface Refusal {
 
 /**
  * A request that was refused. Its message is made of public words only: nothing in it comes from the token,
- * from the issuer's answer or from a library. It has no stack trace.
+ * from the issuer's answer or from a library. It has no stack trace. Inside the plugin it is returned and not thrown, since
+ * strangers decide how often.
  */
 export class JwksAuthError extends Error implements Refusal {
   override readonly name = 'JwksAuthError'

@@ -1,7 +1,10 @@
-/** Undefined where nothing is waited for. */
-export type Outcome = Promise<void> | undefined
+/**
+ * Undefined where a request may go on, and an error where it is refused: returned, since a throw costs more than most
+ * refusals. A promise of that where something is waited for.
+ */
+export type Outcome = Error | undefined | Promise<Error | undefined>
 
-/** What a hook does. It refuses by throwing or rejecting. */
+/** What a hook does. It may refuse by throwing or rejecting as well, as callbacks of the application's do. */
 export type Step<Request, Reply> = (request: Request, reply: Reply) => Outcome
 
 type Done = (error?: unknown) => void
@@ -13,7 +16,7 @@ export type Hook<Request, Reply> = (
   /** A preParsing hook is given the payload before the callback. */
   payloadOrDone?: unknown,
   done?: Done,
-) => Outcome
+) => Promise<void> | undefined
 
 /** Where nothing is waited for, Fastify needn't wait either: no promise is made for it. */
 export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, Reply> {
@@ -22,14 +25,13 @@ export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, 
     const done = typeof payloadOrDone === 'function' ? (payloadOrDone as Done) : lastDone
     let outcome: Outcome
     try {
-      outcome = step(request, reply)?.catch(rethrow)
-    } catch (error) {
-      if (!done) return Promise.reject(asError(error))
-      done(asError(error))
-      return undefined
+      outcome = step(request, reply)
+    } catch (thrown) {
+      outcome = asError(thrown) as Error
     }
-    if (!done) return outcome ?? Promise.resolve()
-    if (outcome) void outcome.then(() => done(), done)
+    if (!done) return settled(outcome)
+    if (outcome instanceof Promise) void settled(outcome).then(() => done(), done)
+    else if (outcome) done(outcome)
     else done()
     return undefined
   }
@@ -43,11 +45,17 @@ export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
 
+async function settled(outcome: Outcome): Promise<void> {
+  let error: unknown
+  try {
+    error = await outcome
+  } catch (thrown) {
+    error = asError(thrown)
+  }
+  if (error) throw error as Error
+}
+
 /** A callback of the application's may throw undefined, and refuses by that too: called back with it, Fastify would go on. */
 function asError(thrown: unknown): unknown {
   return thrown || new Error('fastify-jwks-auth: a callback refused the request by throwing nothing')
-}
-
-function rethrow(thrown: unknown): never {
-  throw asError(thrown)
 }

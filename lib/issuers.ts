@@ -1,8 +1,7 @@
 import { canonicalAlgorithm, type AsymmetricAlgorithm, type JwsAlgorithm } from './algorithms.ts'
-import type { ClaimRules } from './checks.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
-import { signatureVerifier, type SignatureVerifier } from './jwt.ts'
+import { signatureVerifier } from './jwt.ts'
 import { discoverJwksUri } from './keys/discovery.ts'
 import { fetchJson } from './keys/fetch-json.ts'
 import type { VerificationKey } from './keys/key.ts'
@@ -10,20 +9,20 @@ import type { KeyStatus } from './keys/known-keys.ts'
 import { RemoteKeys } from './keys/remote-keys.ts'
 import type { Log } from './keys/report.ts'
 import type { JwksSettings } from './settings.ts'
+import type { Verifier } from './verifier.ts'
 
-type Found<T> = T | undefined | Promise<T | undefined>
+type Found<T> = T | Promise<T>
 
 /** An issuer whose tokens are accepted: what they must be like, and who can tell that they are its own. */
 export interface Issuer {
-  readonly rules: ClaimRules
-  /**
-   * The verifier for a token by its header, undefined where the issuer has no key for it. It is the same one for as
-   * long as the issuer publishes the key.
-   */
-  verifierFor(header: Readonly<Record<string, unknown>>): Found<SignatureVerifier>
+  /** The verifier for a token by its header, or why there is none. */
+  verifierFor(header: Readonly<Record<string, unknown>>): Found<Verifier | JwksAuthError>
+  /** Until when nobody has to be asked whether it is one of ours: for ever where it was listed. */
+  trustedUntil: number
   /** What is known of its keys; undefined for an issuer with a shared secret. */
   status(): KeyStatus | undefined
   prefetch(): Promise<void>
+  /** Ends its verifiers, and the fetch in flight. */
   close(): void
 }
 
@@ -33,43 +32,76 @@ export interface IssuerContext {
   readonly allowInsecureIssuers: boolean
   readonly log: Log
   /** Told of verifiers whose keys are no longer published. */
-  readonly onRemoved: (verifiers: ReadonlySet<SignatureVerifier>) => void
+  readonly onRemoved: (verifiers: ReadonlySet<Verifier>) => void
 }
 
 export function createIssuer(settings: IssuerSettings, context: IssuerContext): Issuer {
-  const { algorithms, rules, secret } = settings
-  const keys = secret === undefined ? publishedKeys(settings, context) : sharedSecret(secret, algorithms)
-  return {
-    ...keys,
+  const { issuer: name, algorithms, rules, secret } = settings
+  const createVerifier = (key: string | Buffer, algorithm: JwsAlgorithm): Verifier => ({
+    issuer: name,
     rules,
+    verify: signatureVerifier(key, algorithm),
+    until: -Infinity,
+  })
+  const keys =
+    secret === undefined
+      ? publishedKeys(settings, context, createVerifier)
+      : sharedSecret(secret, algorithms, createVerifier)
+  const settle = (verifier: Verifier | undefined): Verifier | JwksAuthError => {
+    if (!verifier) return new JwksAuthError(refusals.noKey)
+    verifier.until = Math.min(keys.settledUntil(), issuer.trustedUntil)
+    return verifier
+  }
+  const issuer: Issuer = {
+    ...keys,
+    trustedUntil: Infinity,
     verifierFor(header) {
       const algorithm = canonicalAlgorithm(header.alg)
-      if (algorithm === undefined || !algorithms.has(algorithm)) throw new JwksAuthError(refusals.algorithm)
-      return keys.verifierOf(header.kid, algorithm)
+      if (algorithm === undefined || !algorithms.has(algorithm)) return new JwksAuthError(refusals.algorithm)
+      const verifier = keys.verifierOf(header.kid, algorithm)
+      return verifier instanceof Promise ? verifier.then(settle) : settle(verifier)
+    },
+    close() {
+      issuer.trustedUntil = -Infinity
+      keys.close()
     },
   }
+  return issuer
 }
 
+type CreateVerifier = (key: string | Buffer, algorithm: JwsAlgorithm) => Verifier
+
 interface KeySource extends Pick<Issuer, 'status' | 'prefetch' | 'close'> {
-  verifierOf(kid: unknown, algorithm: JwsAlgorithm): Found<SignatureVerifier>
+  verifierOf(kid: unknown, algorithm: JwsAlgorithm): Found<Verifier | undefined>
+  /** Until when nobody has to be asked for the keys. */
+  settledUntil(): number
 }
 
 /** A shared secret has one key, whatever `kid` a token names. */
-function sharedSecret(secret: Buffer, algorithms: ReadonlySet<JwsAlgorithm>): KeySource {
+function sharedSecret(
+  secret: Buffer,
+  algorithms: ReadonlySet<JwsAlgorithm>,
+  createVerifier: CreateVerifier,
+): KeySource {
   const verifiers = new Map(
-    Array.from(algorithms, (algorithm) => [algorithm, signatureVerifier(secret, algorithm)]),
+    Array.from(algorithms, (algorithm) => [algorithm, createVerifier(secret, algorithm)]),
   )
   return {
     verifierOf: (_kid, algorithm) => verifiers.get(algorithm),
+    settledUntil: () => Infinity,
     status: () => undefined,
     async prefetch() {},
-    close() {},
+    close: () => end(verifiers.values()),
   }
 }
 
-function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerContext): KeySource {
+function publishedKeys(
+  { issuer, jwksUri }: IssuerSettings,
+  context: IssuerContext,
+  createVerifier: CreateVerifier,
+): KeySource {
   const { jwks, allowInsecureIssuers, log, onRemoved } = context
-  const verifiers = new WeakMap<VerificationKey, SignatureVerifier>()
+  const verifiers = new Map<VerificationKey, Verifier>()
   const remote = new RemoteKeys({
     ...jwks,
     issuer,
@@ -79,12 +111,17 @@ function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerConte
       // Discovered anew for each look-up, so that keys are never kept at an address that the issuer has left.
       return get(jwksUri ?? (await discoverJwksUri(issuer, allowInsecureIssuers, get)))
     },
-    onRemoved: (keys) => onRemoved(new Set(keys.flatMap((key) => verifiers.get(key) ?? []))),
+    onRemoved(keys) {
+      const removed = new Set(keys.flatMap((key) => verifiers.get(key) ?? []))
+      for (const key of keys) verifiers.delete(key)
+      end(removed)
+      onRemoved(removed)
+    },
   })
-  const verifierOf = (key: VerificationKey | undefined): SignatureVerifier | undefined => {
+  const verifierOf = (key: VerificationKey | undefined): Verifier | undefined => {
     if (key === undefined) return undefined
     let verifier = verifiers.get(key)
-    if (!verifier) verifiers.set(key, (verifier = signatureVerifier(key.pem, key.alg)))
+    if (!verifier) verifiers.set(key, (verifier = createVerifier(key.pem, key.alg)))
     return verifier
   }
   return {
@@ -92,8 +129,17 @@ function publishedKeys({ issuer, jwksUri }: IssuerSettings, context: IssuerConte
       const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
       return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
     },
+    settledUntil: () => remote.settledUntil,
     status: () => remote.status(),
     prefetch: () => remote.prefetch(),
-    close: () => remote.close(),
+    close() {
+      end(verifiers.values())
+      remote.close()
+    },
   }
+}
+
+/** Whoever kept them has to ask for them again. */
+function end(verifiers: Iterable<Verifier>): void {
+  for (const verifier of verifiers) verifier.until = -Infinity
 }

@@ -3,8 +3,11 @@ import type { JwsAlgorithm } from './algorithms.ts'
 import { setStackTraceLimit } from './stack-traces.ts'
 import { isLastCharacterExact } from './token.ts'
 
-/** Whether the signature of a token in compact serialization is by the one key that the verifier holds. */
-export type SignatureVerifier = (raw: string) => boolean
+/**
+ * The claims of a token in compact serialization, if its signature is by the one key that the verifier holds: then they are
+ * its signer's words.
+ */
+export type SignatureVerifier = (raw: string) => Readonly<Record<string, unknown>> | undefined
 
 /**
  * A verifier for one key and one algorithm. fast-jwt skips its claim checks where a claim is absent and knows
@@ -23,13 +26,12 @@ export function signatureVerifier(key: string | Buffer, algorithm: JwsAlgorithm)
   })
   return (raw) => {
     // fast-jwt sees to the other characters. Without this, one signature has many spellings.
-    if (!isLastCharacterExact(raw.slice(raw.lastIndexOf('.') + 1))) return false
+    if (!isLastCharacterExact(raw.slice(raw.lastIndexOf('.') + 1))) return undefined
     const limit = setStackTraceLimit(0)
     try {
-      verify(raw)
-      return true
+      return verify(raw) as Record<string, unknown>
     } catch {
-      return false
+      return undefined
     } finally {
       setStackTraceLimit(limit)
     }

@@ -3,15 +3,16 @@ import fp from 'fastify-plugin'
 import { authorizationRefusal, readAuthorization } from './authorization.ts'
 import { assertFree, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
 import { diagnostics } from './diagnostics.ts'
-import { JwksAuthError, refusals, type Refusal } from './errors.ts'
+import { JwksAuthError, refusals } from './errors.ts'
 import { hook, isThenable, type Outcome, type Step } from './hook.ts'
 import { challengeIn } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
 import { setRefusalHeaders, settleRefusalHeaders } from './http/refused.ts'
 import { OpenApi } from './openapi.ts'
 import type { OneOrMoreIssuers, PluginOptions } from './options.ts'
-import { ResourceServer, type AccessToken } from './resource-server.ts'
+import { ResourceServer, type Verdict } from './resource-server.ts'
 import { readSettings } from './settings.ts'
+import type { AccessToken } from './token.ts'
 import { FinderFailure } from './trusted-issuers.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
@@ -31,31 +32,32 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const server = new ResourceServer(issuers, { ...context, log: app.log })
   const openApi = new OpenApi(issuers)
 
-  /** What is thrown, once the reply and those who watch know of it. */
-  const refused = (reply: FastifyReply, error: unknown, token?: unknown): unknown => {
-    if (error instanceof FinderFailure) return error.cause
-    if (!(error instanceof JwksAuthError)) return error
-    setRefusalHeaders(reply, baseChallenge, error)
+  /** The refusal, once the reply and those who watch know of it. */
+  const refused = (reply: FastifyReply, refusal: JwksAuthError, token?: unknown): JwksAuthError => {
+    setRefusalHeaders(reply, baseChallenge, refusal)
     if (diagnostics.tokenRefused.hasSubscribers) {
-      diagnostics.tokenRefused.publish({ code: error.code, ...server.describe(token) })
+      diagnostics.tokenRefused.publish({ code: refusal.code, ...server.describe(token) })
     }
-    return error
+    return refusal
+  }
+
+  /** What comes of an error: an issuer that can't be reached is a refusal, anything else is the application's own. */
+  const failed = (reply: FastifyReply, error: unknown, token: unknown): JwksAuthError => {
+    if (error instanceof JwksAuthError) return refused(reply, error, token)
+    throw error instanceof FinderFailure ? error.cause : error
   }
 
   const authenticate = (request: FastifyRequest, reply: FastifyReply, isOptional: boolean): Outcome => {
     if (verdicts(request)[verified]) return undefined
-    const found = getToken ? getToken(request) : headerToken(request, reply)
+    if (!getToken) {
+      const token = bearerToken(request.headers.authorization)
+      if (token instanceof JwksAuthError) return refused(reply, token)
+      return verify(request, reply, isOptional, token)
+    }
+    const found = getToken(request)
     return isThenable(found)
       ? Promise.resolve(found).then((token) => verify(request, reply, isOptional, token))
       : verify(request, reply, isOptional, found)
-  }
-
-  const headerToken = (request: FastifyRequest, reply: FastifyReply): string | undefined => {
-    try {
-      return bearerToken(request.headers.authorization)
-    } catch (error) {
-      throw refused(reply, error)
-    }
   }
 
   const verify = (
@@ -65,41 +67,46 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     token: string | null | undefined,
   ): Outcome => {
     if (token === undefined || token === null) {
-      if (!isOptional) throw refused(reply, new JwksAuthError(refusals.noCredentials))
+      if (!isOptional) return refused(reply, new JwksAuthError(refusals.noCredentials))
       request.user ??= null as unknown as JwksAuthUser
       return undefined
     }
-    let accessToken: AccessToken | Promise<AccessToken>
+    let verdict: Verdict | Promise<Verdict>
     try {
-      accessToken = server.verify(token)
+      verdict = server.verify(token)
     } catch (error) {
-      throw refused(reply, error, token)
+      return failed(reply, error, token)
     }
-    if (!(accessToken instanceof Promise)) return accept(request, reply, accessToken)
-    return accessToken.then(
-      (verifiedToken) => accept(request, reply, verifiedToken),
-      (error: unknown) => {
-        throw refused(reply, error, token)
-      },
+    if (!(verdict instanceof Promise)) return accept(request, reply, verdict, token)
+    return verdict.then(
+      (settled) => accept(request, reply, settled, token),
+      (error: unknown) => failed(reply, error, token),
     )
   }
 
-  const accept = (request: FastifyRequest, reply: FastifyReply, accessToken: AccessToken): Outcome => {
-    if (isRevoked || formatUser) return askCallbacks(request, reply, accessToken)
-    return admit(request, accessToken, accessToken.claims as JwksAuthUser)
+  const accept = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    verdict: Verdict,
+    token: unknown,
+  ): Outcome => {
+    if (verdict instanceof JwksAuthError) return refused(reply, verdict, token)
+    if (isRevoked || formatUser) return askCallbacks(request, reply, verdict)
+    return admit(request, verdict, verdict.claims as JwksAuthUser)
   }
 
   const askCallbacks = async (
     request: FastifyRequest,
     reply: FastifyReply,
     accessToken: AccessToken,
-  ): Promise<void> => {
+  ): Promise<Error | undefined> => {
     const claims = accessToken.claims as JwksAuthClaims
     // A forgotten return is no clean bill.
     if (isRevoked && (await isRevoked(claims, request)) !== false) {
-      throw refused(reply, new JwksAuthError(refusals.revoked), accessToken.raw)
+      return refused(reply, new JwksAuthError(refusals.revoked), accessToken.raw)
     }
-    admit(request, accessToken, formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser))
+    const user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
+    return admit(request, accessToken, user)
   }
 
   const admit = (request: FastifyRequest, accessToken: AccessToken, user: JwksAuthUser): undefined => {
@@ -111,25 +118,20 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
     const authorization = readAuthorization(rule)
     const { check } = rule
-    const refuse = (reply: FastifyReply, raw: string, refusal: Refusal): never => {
-      throw refused(reply, new JwksAuthError(refusal), raw)
-    }
-    const decide = (reply: FastifyReply, raw: string, isPermitted: boolean): undefined => {
-      if (isPermitted !== true) refuse(reply, raw, authorization.notPermitted)
-    }
     const demand = (request: FastifyRequest, reply: FastifyReply): Outcome => {
       const { claims, raw } = verdicts(request)[verified]!
       const refusal = authorizationRefusal(authorization, claims)
-      if (refusal) refuse(reply, raw, refusal)
+      if (refusal) return refused(reply, new JwksAuthError(refusal), raw)
       if (!check) return undefined
+      const decide = (isPermitted: boolean): Error | undefined =>
+        isPermitted === true ? undefined : refused(reply, new JwksAuthError(authorization.notPermitted), raw)
       const isPermitted = check(claims as JwksAuthClaims, request)
-      return isThenable(isPermitted)
-        ? Promise.resolve(isPermitted).then((verdict) => decide(reply, raw, verdict))
-        : decide(reply, raw, isPermitted)
+      return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(decide) : decide(isPermitted)
     }
     const step: Step<FastifyRequest, FastifyReply> = (request, reply) => {
       const outcome = authenticate(request, reply, false)
-      return outcome ? outcome.then(() => demand(request, reply)) : demand(request, reply)
+      if (outcome instanceof Promise) return outcome.then((error) => error ?? demand(request, reply))
+      return outcome ?? demand(request, reply)
     }
     return openApi.describe(hook(step), authorization) as AuthenticateHook
   }

@@ -4,38 +4,39 @@ const fewestBits = 65_536
 
 /**
  * Numbers that were added lately: the last `count` for certain, up to twice as many, and now and then one that was
- * never added. Two sets of bits in turn, so that adding makes nothing that would have to be collected.
+ * never added. Two sets of bits in turn, so that adding makes nothing that would have to be collected, and word by word side by
+ * side, so that one look into memory finds both.
  */
 export class RecentNumbers {
   readonly #count: number
   readonly #bits: number
+  readonly #words: Uint32Array
   #added = 0
-  #current: Uint32Array
-  #before: Uint32Array
+  #current = 0
 
   constructor(count: number) {
     this.#count = count
     // No power of two, since those would let the last characters of a name decide.
     this.#bits = Math.max(count * bitsForEach, fewestBits) - 1
-    this.#current = new Uint32Array(Math.ceil(this.#bits / 32))
-    this.#before = new Uint32Array(this.#current.length)
+    this.#words = new Uint32Array(2 * Math.ceil(this.#bits / 32))
   }
 
   has(number: number): boolean {
     const bit = number % this.#bits
-    const mask = 1 << (bit & 31)
-    return ((this.#current[bit >>> 5]! | this.#before[bit >>> 5]!) & mask) !== 0
+    const pair = (bit >>> 5) * 2
+    return ((this.#words[pair]! | this.#words[pair + 1]!) & (1 << (bit & 31))) !== 0
   }
 
   add(number: number): void {
-    if (this.#added === this.#count) {
-      const oldest = this.#before.fill(0)
-      this.#before = this.#current
-      this.#current = oldest
-      this.#added = 0
-    }
+    if (this.#added === this.#count) this.#forgetOldest()
     const bit = number % this.#bits
-    this.#current[bit >>> 5]! |= 1 << (bit & 31)
+    this.#words[(bit >>> 5) * 2 + this.#current]! |= 1 << (bit & 31)
     this.#added += 1
+  }
+
+  #forgetOldest(): void {
+    this.#current = 1 - this.#current
+    for (let word = this.#current; word < this.#words.length; word += 2) this.#words[word] = 0
+    this.#added = 0
   }
 }

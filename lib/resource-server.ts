@@ -1,26 +1,23 @@
 import { TokenCache, type CacheSettings } from './cache.ts'
-import { claimsRefusal, timesRefusal } from './checks.ts'
+import { claimsRefusal, isGoodButForTime, timesRefusal, type ClaimRules } from './checks.ts'
 import { diagnostics, kidForDisplay } from './diagnostics.ts'
-import { JwksAuthError, refusals } from './errors.ts'
+import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import { Hints } from './hints.ts'
 import type { Issuer, IssuerContext } from './issuers.ts'
 import type { IssuerSettings } from './issuer-settings.ts'
 import { freezeDeeply } from './json.ts'
-import type { SignatureVerifier } from './jwt.ts'
 import type { KeyStatus } from './keys/known-keys.ts'
 import type { IssuerFinder } from './options.ts'
-import { TokenReader, type AccessTokenClaims, type JoseHeader, type UnverifiedToken } from './token.ts'
+import { Origins } from './origins.ts'
+import {
+  readToken,
+  type AccessToken,
+  type AccessTokenClaims,
+  type JoseHeader,
+  type UnverifiedToken,
+} from './token.ts'
 import { trustedIssuers, type TrustedIssuers } from './trusted-issuers.ts'
-
-/** A verified access token. */
-export interface AccessToken {
-  /** Deeply frozen. */
-  readonly claims: AccessTokenClaims
-  /** Deeply frozen. */
-  readonly header: JoseHeader
-  /** The token as it came. */
-  readonly raw: string
-}
+import type { Verifier } from './verifier.ts'
 
 /** What the resource server needs beside its issuers. */
 export interface ResourceServerContext extends Omit<IssuerContext, 'onRemoved'> {
@@ -28,15 +25,24 @@ export interface ResourceServerContext extends Omit<IssuerContext, 'onRemoved'> 
   readonly cache: CacheSettings | undefined
 }
 
-/** A token, and the verifier of its signature where that is known to be good. */
-interface Candidate extends UnverifiedToken {
-  readonly verifier?: SignatureVerifier
+/** A token on its way to a verdict. */
+interface Candidate {
+  readonly raw: string
+  readonly token: UnverifiedToken
+  /** Whose signature it has, where it was verified before. */
+  readonly verifiedBy: Verifier | undefined
+  /** Whose token it was seen not to be. */
+  readonly refusedBy: Verifier | undefined
+  readonly startedAt: number
 }
+
+/** The token, where it is accepted, or why it isn't. */
+export type Verdict = AccessToken | JwksAuthError
 
 /** An OAuth 2.0 resource server's verdict on access tokens, without a framework. */
 export class ResourceServer {
   readonly #issuers: TrustedIssuers
-  readonly #reader = new TokenReader()
+  readonly #origins = new Origins()
   readonly #cache: TokenCache | undefined
   readonly #hints: Hints
 
@@ -55,25 +61,40 @@ export class ResourceServer {
    * Verifies an access token, at once where nobody has to be asked. The issuer that it names chooses among those
    * of the application and does nothing else: no address is ever made here of what stands in a token.
    *
-   * @throws {JwksAuthError}
+   * @throws {JwksAuthError} `jwks_unavailable`, as a promise.
    * @throws {FinderFailure} with what the application's own function threw.
    */
-  verify(raw: unknown): AccessToken | Promise<AccessToken> {
-    const startedAt = diagnostics.tokenAccepted.hasSubscribers ? performance.now() : 0
-    if (typeof raw !== 'string') throw new JwksAuthError(refusals.unreadable)
-    const token: Candidate | undefined = this.#cache?.find(raw) ?? this.#reader.read(raw)
-    if (!token) {
-      this.#hints.unreadable(raw)
-      throw new JwksAuthError(refusals.unreadable)
+  verify(raw: unknown): Verdict | Promise<Verdict> {
+    if (typeof raw !== 'string') return new JwksAuthError(refusals.unreadable)
+    const startedAt = performance.now()
+    const known = this.#cache?.find(raw)
+    const accessToken = known?.match(raw)
+    if (accessToken) {
+      const { verifier } = known!
+      if (startedAt < verifier.until) return this.#judgeTimes(accessToken, verifier, startedAt)
+      return this.#askForIssuer({
+        raw,
+        token: accessToken,
+        verifiedBy: verifier,
+        refusedBy: undefined,
+        startedAt,
+      })
     }
-    const issuer = this.#issuers.named(token.claims.iss)
-    if (!(issuer instanceof Promise)) return this.#askForKey(raw, token, issuer, startedAt)
-    return issuer.then((known) => this.#askForKey(raw, token, known, startedAt))
+    const origin = this.#origins.find(raw)
+    const guess = origin && startedAt < origin.verifier.until ? origin.verifier : undefined
+    const claims = guess?.verify(raw)
+    if (claims && claims.iss === guess!.issuer) {
+      return this.#judgeClaims(raw, origin!.header, claims as AccessTokenClaims, guess!, startedAt)
+    }
+    const token = readToken(raw)
+    if (token) return this.#askForIssuer({ raw, token, verifiedBy: undefined, refusedBy: guess, startedAt })
+    this.#hints.unreadable(raw)
+    return new JwksAuthError(refusals.unreadable)
   }
 
   /** What of a token may be repeated: the issuer that it names, if it is one of ours, and its kid. */
   describe(raw: unknown): { issuer: string | undefined; kid: string | undefined } {
-    const token = typeof raw === 'string' ? this.#reader.read(raw) : undefined
+    const token = typeof raw === 'string' ? readToken(raw) : undefined
     const issuer = token && this.#issuers.has(token.claims.iss) ? (token.claims.iss as string) : undefined
     return { issuer, kid: kidForDisplay(token?.header.kid) }
   }
@@ -93,54 +114,86 @@ export class ResourceServer {
     this.#issuers.close()
   }
 
-  #askForKey(
-    raw: string,
-    token: Candidate,
-    issuer: Issuer | undefined,
-    startedAt: number,
-  ): AccessToken | Promise<AccessToken> {
+  #askForIssuer(candidate: Candidate): Verdict | Promise<Verdict> {
+    const issuer = this.#issuers.named(candidate.token.claims.iss)
+    if (!(issuer instanceof Promise)) return this.#askForKey(candidate, issuer)
+    return issuer.then((found) => this.#askForKey(candidate, found))
+  }
+
+  #askForKey(candidate: Candidate, issuer: Issuer | undefined): Verdict | Promise<Verdict> {
+    const { header, claims } = candidate.token
     if (!issuer) {
-      this.#hints.unknownIssuer(token.claims.iss)
-      throw new JwksAuthError(refusals.claims)
+      this.#hints.unknownIssuer(claims.iss)
+      return new JwksAuthError(refusals.claims)
     }
-    const found = issuer.verifierFor(token.header)
-    if (!(found instanceof Promise)) return this.#judge(raw, token, issuer, found, startedAt)
-    return found.then((verifier) => this.#judge(raw, token, issuer, verifier, startedAt))
+    const verifier = issuer.verifierFor(header)
+    if (!(verifier instanceof Promise)) return this.#judge(candidate, verifier)
+    return verifier.then((found) => this.#judge(candidate, found))
   }
 
   #judge(
-    raw: string,
-    token: Candidate,
-    { rules }: Issuer,
-    verifier: SignatureVerifier | undefined,
-    startedAt: number,
-  ): AccessToken {
-    if (!verifier) throw new JwksAuthError(refusals.noKey)
-    const cached = token.verifier === verifier
-    if (!cached && !verifier(raw)) throw new JwksAuthError(refusals.signature)
-    const header = token.header as JoseHeader
-    const claims = token.claims as AccessTokenClaims
-    const now = Date.now()
-    const refusal = cached ? timesRefusal(rules, claims, now) : claimsRefusal(rules, header, claims, now)
-    if (refusal) {
-      this.#cache?.drop(raw)
-      this.#hints.refused(refusal, rules, header, claims, now)
-      throw new JwksAuthError(refusal)
-    }
-    if (!cached) {
-      // A frozen header is one that was remembered.
-      if (!Object.isFrozen(header)) {
-        freezeDeeply(header)
-        this.#reader.remember(raw, header)
-      }
-      freezeDeeply(claims)
-      this.#cache?.keep(raw, { header, claims, verifier })
-    }
-    if (startedAt > 0) {
-      const duration = performance.now() - startedAt
-      const kid = kidForDisplay(header.kid)
-      diagnostics.tokenAccepted.publish({ issuer: claims.iss, kid, cached, duration })
-    }
-    return Object.freeze({ claims, header, raw })
+    { raw, token, verifiedBy, refusedBy, startedAt }: Candidate,
+    verifier: Verifier | JwksAuthError,
+  ): Verdict {
+    if (verifier instanceof JwksAuthError) return verifier
+    if (verifier === verifiedBy) return this.#judgeTimes(token as AccessToken, verifier, startedAt)
+    if (verifier === refusedBy || !verifier.verify(raw)) return new JwksAuthError(refusals.signature)
+    const { header, claims } = token as Omit<AccessToken, 'raw'>
+    return this.#judgeClaims(raw, header, claims, verifier, startedAt)
   }
+
+  /** Of a token whose signature is good. */
+  #judgeClaims(
+    raw: string,
+    header: JoseHeader,
+    claims: AccessTokenClaims,
+    verifier: Verifier,
+    startedAt: number,
+  ): Verdict {
+    const { rules } = verifier
+    const now = Date.now()
+    const refusal = claimsRefusal(rules, header, claims, now)
+    if (refusal && !isGoodButForTime(rules, header, claims)) {
+      return this.#refuse(refusal, rules, header, claims, now)
+    }
+    // A frozen header is one that was remembered, or a known token's.
+    if (!Object.isFrozen(header)) {
+      freezeDeeply(header)
+      this.#origins.remember(raw, { header, verifier }, startedAt)
+    }
+    freezeDeeply(claims)
+    const accessToken = Object.freeze({ claims, header, raw })
+    this.#cache?.keep(accessToken, verifier, refusal === undefined)
+    if (refusal) return this.#refuse(refusal, rules, header, claims, now)
+    return accepted(accessToken, false, startedAt)
+  }
+
+  /** Of a token that is known there is no more to be asked. */
+  #judgeTimes(accessToken: AccessToken, { rules }: Verifier, startedAt: number): Verdict {
+    const { header, claims } = accessToken
+    const now = Date.now()
+    const refusal = timesRefusal(rules, claims, now)
+    if (refusal) return this.#refuse(refusal, rules, header, claims, now)
+    return accepted(accessToken, true, startedAt)
+  }
+
+  #refuse(
+    refusal: Refusal,
+    rules: ClaimRules,
+    header: JoseHeader,
+    claims: AccessTokenClaims,
+    now: number,
+  ): JwksAuthError {
+    this.#hints.refused(refusal, rules, header, claims, now)
+    return new JwksAuthError(refusal)
+  }
+}
+
+function accepted(accessToken: AccessToken, cached: boolean, startedAt: number): AccessToken {
+  if (diagnostics.tokenAccepted.hasSubscribers) {
+    const { iss: issuer } = accessToken.claims
+    const kid = kidForDisplay(accessToken.header.kid)
+    diagnostics.tokenAccepted.publish({ issuer, kid, cached, duration: performance.now() - startedAt })
+  }
+  return accessToken
 }

@@ -6,7 +6,10 @@
  */
 export function setStackTraceLimit(limit: number): number {
   const before = Error.stackTraceLimit
-  // Unlike an assignment it does not throw where intrinsics are frozen.
-  Reflect.set(Error, 'stackTraceLimit', limit)
+  try {
+    Error.stackTraceLimit = limit
+  } catch {
+    // Intrinsics are frozen.
+  }
   return before
 }

@@ -33,46 +33,34 @@ export interface AccessTokenClaims {
   readonly [claim: string]: unknown
 }
 
+/** A verified access token. */
+export interface AccessToken {
+  /** Deeply frozen. */
+  readonly claims: AccessTokenClaims
+  /** Deeply frozen. */
+  readonly header: JoseHeader
+  /** The token as it came. */
+  readonly raw: string
+}
+
 /** A token that has been read and not verified: nothing in it may be believed. */
 export interface UnverifiedToken {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** The headers of an issuer's tokens are few. Where they aren't, remembering them is of no use. */
-const mostHeaders = 100
-const longestHeader = 1_024
-
 /**
- * Reads JWTs in compact serialization (RFC 7515 section 7.1, RFC 7519 section 7.2), and remembers the headers that
- * verified tokens have had: what a text says does not depend on who sent it.
+ * Reads a JWT in compact serialization (RFC 7515 section 7.1, RFC 7519 section 7.2). Undefined where there is nothing to
+ * read. A `crit` header is refused whatever it names, since no extension is understood here (RFC 7515 section 4.1.11).
  */
-export class TokenReader {
-  readonly #headers = new Map<string, JoseHeader>()
-
-  /**
-   * Undefined where there is nothing to read. A `crit` header is refused whatever it names, since no extension is
-   * understood here (RFC 7515 section 4.1.11).
-   */
-  read(raw: string): UnverifiedToken | undefined {
-    const first = raw.indexOf('.')
-    const second = raw.indexOf('.', first + 1)
-    if (second === -1 || raw.includes('.', second + 1)) return undefined
-    const headerSegment = raw.slice(0, first)
-    const header = this.#headers.get(headerSegment) ?? readObject(headerSegment)
-    if (!header || Object.hasOwn(header, 'crit')) return undefined
-    const claims = readObject(raw.slice(first + 1, second))
-    return claims && { header, claims }
-  }
-
-  /** Only for headers of verified tokens, so that strangers can't crowd them out. */
-  remember(raw: string, header: JoseHeader): void {
-    const headerSegment = raw.slice(0, raw.indexOf('.'))
-    if (this.#headers.has(headerSegment) || headerSegment.length > longestHeader) return
-    if (this.#headers.size === mostHeaders) this.#headers.clear()
-    // A copy, since the slice would hold on to the whole token.
-    this.#headers.set(Buffer.from(headerSegment).toString(), header)
-  }
+export function readToken(raw: string): UnverifiedToken | undefined {
+  const first = raw.indexOf('.')
+  const second = raw.indexOf('.', first + 1)
+  if (second === -1 || raw.includes('.', second + 1)) return undefined
+  const header = readObject(raw.slice(0, first))
+  if (!header || Object.hasOwn(header, 'crit')) return undefined
+  const claims = readObject(raw.slice(first + 1, second))
+  return claims && { header, claims }
 }
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'

@@ -76,8 +76,6 @@ function isName(iss: unknown): iss is string {
 interface Known {
   readonly issuer: Issuer
   readonly settings: IssuerSettings
-  /** When the function was asked last. */
-  askedAt: number
 }
 
 /** Those of an application's function, each asked for once in an interval. */
@@ -110,7 +108,7 @@ class FoundIssuers implements TrustedIssuers {
     if (!isName(iss)) return undefined
     const now = this.#now()
     const known = this.#known.get(iss)
-    if (known && this.#isCurrent(known, now)) return known.issuer
+    if (known && now < known.issuer.trustedUntil) return known.issuer
     const unknownAt = this.#unknown.get(iss)
     if (unknownAt !== undefined && now - unknownAt < this.#context.jwks.cooldown) return undefined
     return this.#asking.get(iss)?.answer ?? this.#ask(iss, now)
@@ -124,17 +122,13 @@ class FoundIssuers implements TrustedIssuers {
   all(): Issuer[] {
     const now = this.#now()
     const known = Array.from(this.#known.values())
-    return known.filter((entry) => this.#isCurrent(entry, now)).map(({ issuer }) => issuer)
+    return known.map(({ issuer }) => issuer).filter(({ trustedUntil }) => now < trustedUntil)
   }
 
   close(): void {
     this.#isClosed = true
     for (const { giveUp } of this.#asking.values()) giveUp()
     for (const { issuer } of this.#known.values()) issuer.close()
-  }
-
-  #isCurrent({ askedAt }: Known, now: number): boolean {
-    return now - askedAt < this.#context.jwks.refreshInterval
   }
 
   #ask(iss: string, now: number): Issuer | undefined | Promise<Issuer | undefined> {
@@ -174,13 +168,12 @@ class FoundIssuers implements TrustedIssuers {
       return undefined
     }
     const known = this.#known.peek(iss)
-    if (known && isSame(known.settings, settings)) {
-      known.askedAt = askedAt
-      return known.issuer
-    }
-    const issuer = createIssuer(settings, this.#context)
+    const isKnown = known !== undefined && isSame(known.settings, settings)
+    const issuer = isKnown ? known.issuer : createIssuer(settings, this.#context)
+    issuer.trustedUntil = askedAt + this.#context.jwks.refreshInterval
+    if (isKnown) return issuer
     if (this.#isClosed) issuer.close()
-    this.#known.set(iss, { issuer, settings, askedAt })
+    this.#known.set(iss, { issuer, settings })
     return issuer
   }
 

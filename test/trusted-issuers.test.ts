@@ -1,8 +1,9 @@
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 import type { IssuerFinder, IssuerOptions } from '../lib/index.ts'
 import type { Issuer } from '../lib/issuers.ts'
 import { readSettings } from '../lib/settings.ts'
 import { FinderFailure, trustedIssuers, type TrustedIssuers } from '../lib/trusted-issuers.ts'
+import type { Verifier } from '../lib/verifier.ts'
 import { TestIssuer } from './helpers/issuer.ts'
 
 /** What the application's function answers about an issuer: tokens by a shared secret, so that nothing is fetched. */
@@ -60,6 +61,15 @@ class Found {
 const interval = 300_000
 const cooldown = 10_000
 
+/** The verifier of its tokens. */
+function verifierOf(issuer: Issuer | undefined): Verifier {
+  return issuer!.verifierFor({ alg: 'HS256' }) as Verifier
+}
+
+function audienceOf(issuer: Issuer | undefined): unknown {
+  return verifierOf(issuer).rules.audience
+}
+
 suite('an issuer that a function finds', () => {
   test('is asked for once within the interval, and is the same one after it', (t) => {
     const found = new Found((iss) => options(iss))
@@ -70,6 +80,41 @@ suite('an issuer that a function finds', () => {
     t.assert.equal(found.named('a', interval), first)
     t.assert.equal(found.named('a', 2 * interval - 1), first)
     t.assert.equal(found.newlyAsked(), 1)
+  })
+
+  test('has verifiers that are settled until the function is to be asked again, and no longer', (t) => {
+    const found = new Found((iss) => options(iss))
+    t.assert.equal(verifierOf(found.named('a', 5)).until, 5 + interval)
+    t.assert.equal(verifierOf(found.named('a', 100)).until, 5 + interval)
+    t.assert.equal(verifierOf(found.named('a', 5 + interval)).until, 5 + 2 * interval)
+  })
+
+  test('leaves no settled verifier behind, nor makes one afterwards', (t) => {
+    let audience = 'api'
+    const found = new Found((iss) => (audience === '' ? undefined : options(iss, { audience })))
+    for (const next of ['web', '']) {
+      const issuer = found.named('a', found.time)
+      const verifier = verifierOf(issuer)
+      audience = next
+      found.named('a', found.time + interval)
+      t.assert.equal(verifier.until, -Infinity)
+      t.assert.equal(verifierOf(issuer).until, -Infinity)
+    }
+  })
+
+  test('leaves no settled verifier behind where keys are published either', async (t: TestContext) => {
+    await using published = await TestIssuer.start()
+    let audience = 'api'
+    const find = (): IssuerOptions => ({ issuer: published.issuer, audience, jwksUri: published.jwksUri })
+    const found = new Found(find)
+    t.after(() => found.issuers.close())
+    const verifier = (await found
+      .named(published.issuer)!
+      .verifierFor({ alg: 'ES256', kid: published.key.jwk.kid })) as Verifier
+    t.assert.ok(verifier.until > 0)
+    audience = 'web'
+    found.named(published.issuer, interval)
+    t.assert.equal(verifier.until, -Infinity)
   })
 
   test('is known at once where the function is asynchronous, from its first answer on', async (t) => {
@@ -171,8 +216,8 @@ suite('an issuer that a function finds', () => {
     const found = new Found(() => one)
     const first = found.named('a')
     one.audience.push('web')
-    t.assert.deepEqual(first!.rules.audience, ['api'])
-    t.assert.deepEqual(found.named('a', interval)!.rules.audience, ['api', 'web'])
+    t.assert.deepEqual(audienceOf(first), ['api'])
+    t.assert.deepEqual(audienceOf(found.named('a', interval)), ['api', 'web'])
   })
 
   test('leaves when 10,000 others were used since', (t) => {

@@ -3,14 +3,14 @@ import { JwksAuthError, refusals } from '../errors.ts'
 const usual = 'Bearer '
 
 /** The token of an `Authorization` header with the Bearer scheme (RFC 6750 section 2.1); undefined without a header. */
-export function bearerToken(authorization: string | undefined): string | undefined {
+export function bearerToken(authorization: string | undefined): string | JwksAuthError | undefined {
   if (authorization === undefined) return undefined
   if (isUsual(authorization)) return authorization.slice(usual.length)
   const [scheme = '', token, ...rest] = authorization.split(/[ \t]+/).filter(Boolean)
-  if (scheme === '') throw new JwksAuthError(refusals.noCredentials)
-  if (scheme.toLowerCase() !== 'bearer') throw new JwksAuthError(refusals.otherScheme)
-  if (token === undefined) throw new JwksAuthError(refusals.noToken)
-  if (rest.length > 0) throw new JwksAuthError(refusals.manyParts)
+  if (scheme === '') return new JwksAuthError(refusals.noCredentials)
+  if (scheme.toLowerCase() !== 'bearer') return new JwksAuthError(refusals.otherScheme)
+  if (token === undefined) return new JwksAuthError(refusals.noToken)
+  if (rest.length > 0) return new JwksAuthError(refusals.manyParts)
   return token
 }
 

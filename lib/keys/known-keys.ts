@@ -68,6 +68,11 @@ export class KnownKeys {
     return this.#set
   }
 
+  /** Until when the last good answer needs no refresh. */
+  get settledUntil(): number {
+    return this.#askedAt + this.#interval * refreshAhead
+  }
+
   /**
    * What is known may be used while it is fresh. During an outage it is the knowledge of the outage that has to be
    * fresh: after idleness the issuer is asked again before its old keys are believed.
@@ -86,7 +91,7 @@ export class KnownKeys {
   }
 
   isRefreshDue(now: number): boolean {
-    return now - this.#askedAt >= this.#interval * refreshAhead && this.outage.mayRetry(now)
+    return now >= this.settledUntil && this.outage.mayRetry(now)
   }
 
   /** A key of a set that may be used. */

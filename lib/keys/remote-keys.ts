@@ -2,7 +2,7 @@ import type { AsymmetricAlgorithm } from '../algorithms.ts'
 import { JwksAuthError, unavailableRefusal } from '../errors.ts'
 import { LookUpBudget } from './budget.ts'
 import type { VerificationKey } from './key.ts'
-import { KeySet, UnusableKeySet } from './key-set.ts'
+import type * as KeySets from './key-set.ts'
 import { KnownKeys, type KeyStatus, type KnownKeysOptions } from './known-keys.ts'
 
 /** Times are milliseconds. */
@@ -16,6 +16,13 @@ export interface RemoteKeysOptions extends KnownKeysOptions {
 }
 
 type Found = VerificationKey | undefined
+
+/** With get-jwks and all that it brings along: not before the first look-up, and while the issuer is thinking. */
+let keySets: typeof KeySets | undefined
+
+async function loadKeySets(): Promise<typeof KeySets> {
+  return (keySets ??= await import('./key-set.ts'))
+}
 
 /**
  * The keys of one issuer: who may cause a look-up, and who waits for it. No timer runs between look-ups; all is
@@ -53,6 +60,11 @@ export class RemoteKeys {
       return this.#known.keyOf(set, kid, alg, now)
     }
     return this.#isLeftUnknown(kid, now) ? this.#known.noKey(kid) : this.#lookFor(kid, alg)
+  }
+
+  /** Until when `find` finds the same as now, by the clock, unless keys are removed before. */
+  get settledUntil(): number {
+    return this.#known.settledUntil
   }
 
   /**
@@ -121,13 +133,14 @@ export class RemoteKeys {
     const abort = (this.#abort = new AbortController())
     const deadline = setTimeout(() => abort.abort('timeout'), timeout)
     try {
-      const set = new KeySet(await fetchKeys(abort.signal), issuer, this.#known.latest)
+      const [document, { KeySet }] = await Promise.all([fetchKeys(abort.signal), keySets ?? loadKeySets()])
+      const set = new KeySet(document, issuer, this.#known.latest)
       this.#known.learn(set, askedAt, this.#now())
       if (unknownKid !== undefined) this.#budget.spend(unknownKid, askedAt)
       return true
     } catch (error) {
-      const skipped = error instanceof UnusableKeySet ? error.skipped : []
-      if (!this.#closed) this.#known.failed((error as Error).message, skipped, askedAt, this.#now())
+      const { message, skipped = [] } = error as Error & Partial<KeySets.UnusableKeySet>
+      if (!this.#closed) this.#known.failed(message, skipped, askedAt, this.#now())
       return false
     } finally {
       clearTimeout(deadline)

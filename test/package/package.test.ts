@@ -2,7 +2,7 @@ import { exec, execFile, type ExecException } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, extname, join, sep } from 'node:path'
+import { dirname, extname, isAbsolute, join, sep } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { firstRoutes, protectsFirstRoute } from './first-route.ts'
@@ -50,12 +50,32 @@ describe('the packed package, installed by a user', () => {
     t.assert.deepEqual([...plugin].filter((module) => testing.has(module)).toSorted(), [
       ...common,
       'node:crypto',
+      'node:http',
     ])
     t.assert.deepEqual([...testing].filter((module) => !module.startsWith(dist)).toSorted(), [
       'node:crypto',
       'node:events',
       'node:http',
     ])
+  })
+
+  test('loads get-jwks and all that it brings along with its first look-up, and no sooner', (t: TestContext) => {
+    const dist = join(user, 'node_modules/fastify-jwks-auth/dist')
+    t.assert.deepEqual(
+      [...loadedBy(join(dist, 'index.js'))].filter((module) => !isAbsolute(module)).toSorted(),
+      [
+        ...[
+          'fast-jwt',
+          'fastify-plugin',
+          'lru-cache',
+          'node:buffer',
+          'node:crypto',
+          'node:diagnostics_channel',
+        ],
+        ...['node:http', 'node:https', 'node:stream', 'node:util', 'node:zlib'],
+      ],
+    )
+    t.assert.ok(loadedBy(join(dist, 'keys/key-set.js')).has('get-jwks'))
   })
 
   test('is small, packed and unpacked', (t: TestContext) => {

@@ -1,0 +1,65 @@
+import { isUtf8 } from 'node:buffer'
+import { isLastCharacterExact, type JoseHeader } from './token.ts'
+import type { Verifier } from './verifier.ts'
+
+/** Where tokens come from that begin in the same way. */
+export interface Origin {
+  readonly header: JoseHeader
+  readonly verifier: Verifier
+}
+
+interface Beginning extends Origin {
+  /** Base64url of `"iss":"…"`, and where it stands in the token. */
+  readonly member: string
+  readonly at: number
+}
+
+/** The headers of an issuer's tokens are few. Where they aren't, remembering them is of no use. */
+const mostHeaders = 100
+const longestHeader = 1_024
+
+/**
+ * What the tokens began with that were verified lately: their header, and their `iss` where most issuers' tokens have it, at
+ * one place. One that begins so too is probably by the same key, and needs to be read only once: by who verifies it.
+ */
+export class Origins {
+  readonly #byHeader = new Map<string, Beginning>()
+
+  /**
+   * The origin that a token seems to have: a guess, for whoever verifies it and then compares the `iss` of the verified claims.
+   * Everything else of its form is right where it is verified: the header was read before, fast-jwt sees to the alphabet.
+   */
+  find(raw: string): Origin | undefined {
+    const first = raw.indexOf('.')
+    const origin = this.#byHeader.get(raw.slice(0, first))
+    if (origin === undefined || !raw.startsWith(origin.member, origin.at)) return undefined
+    const payload = raw.slice(first + 1, raw.lastIndexOf('.'))
+    return isLastCharacterExact(payload) && isUtf8(Buffer.from(payload, 'base64url')) ? origin : undefined
+  }
+
+  /**
+   * Only for verified tokens, so that strangers can't crowd others out. Of issuers that share a header the first is kept for as
+   * long as its key is settled.
+   *
+   * @param now - Milliseconds of the monotonic clock.
+   */
+  remember(raw: string, origin: Origin, now: number): void {
+    const first = raw.indexOf('.')
+    const header = raw.slice(0, first)
+    const present = this.#byHeader.get(header)
+    if (header.length > longestHeader || (present && now < present.verifier.until)) return
+    const member = Buffer.from(`"iss":${JSON.stringify(origin.verifier.issuer)}`)
+    const begin = Buffer.from(raw.slice(first + 1, raw.lastIndexOf('.')), 'base64url').indexOf(member)
+    if (begin === -1) return
+    if (this.#byHeader.size === mostHeaders) this.#byHeader.clear()
+    // Whole groups of three bytes, which are four characters each.
+    const from = first + 1 + Math.ceil(begin / 3) * 4
+    const to = first + 1 + Math.floor((begin + member.length) / 3) * 4
+    this.#byHeader.set(copy(header), { ...origin, member: copy(raw.slice(from, to)), at: from })
+  }
+}
+
+/** A slice would hold on to the whole token. */
+function copy(text: string): string {
+  return Buffer.from(text).toString()
+}
