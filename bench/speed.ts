@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { createCertificate } from './certificate.ts'
 import { Issuer, type Algorithm } from './issuer.ts'
 import { Acceptance } from './speed/accept.ts'
+import { byAutocannon } from './speed/autocannon.ts'
 import { endurance, hitRate } from './speed/endure.ts'
 import { installedSize } from './speed/installed.ts'
 import { machine } from './speed/machine.ts'
@@ -27,6 +28,7 @@ const parts: Readonly<Record<string, (size: Size) => Promise<Record<string, stri
       'accepted tokens': results.map((result) => result.table()).join('\n\n'),
     }
   },
+  cannon: async (size) => ({ autocannon: await byAutocannon(issuer, size) }),
   refuse: async (size) => ({ 'refused requests': await refusals(issuer, load, size) }),
   endure: async (size) => ({
     'a long run': await endurance(issuer, load, size),

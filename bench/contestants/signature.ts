@@ -1,4 +1,8 @@
 import { createPublicKey, verify, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { get } from 'node:https'
+import { json } from 'node:stream/consumers'
 import { createVerifier, type Algorithm } from 'fast-jwt'
 import type { Contestant } from '../contestant.ts'
 import { startFastify, unauthorized } from './fastify.ts'
@@ -11,8 +15,9 @@ function recipe(verifierFor: (key: KeyObject, alg: string) => IsGood): Contestan
   return {
     start: ({ jwksUri }) =>
       startFastify(async () => {
-        const response = await fetch(jwksUri)
-        const [jwk] = ((await response.json()) as { keys: [JsonWebKey & { alg: string }] }).keys
+        // Not by fetch, after which every request to a server is dearer.
+        const [response] = (await once(get(jwksUri, { agent: false }), 'response')) as [IncomingMessage]
+        const [jwk] = ((await json(response)) as { keys: [JsonWebKey & { alg: string }] }).keys
         const isGood = verifierFor(createPublicKey({ key: jwk, format: 'jwk' }), jwk.alg)
         return async ({ headers: { authorization = '' } }) => {
           if (!isGood(authorization.slice('Bearer '.length))) throw unauthorized('signature')

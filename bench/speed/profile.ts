@@ -23,7 +23,7 @@ const owners: readonly (readonly [owner: string, isOwner: (frame: Frame) => bool
     'the cache (lib/cache, lru-cache)',
     ({ url }) => /\/dist\/(cache|recent-numbers)\.js|\/lru-cache\//.test(url),
   ],
-  ['reading the token (lib/token)', ({ url }) => url.endsWith('/dist/token.js')],
+  ['reading the token (lib/token, lib/origins)', ({ url }) => /\/dist\/(token|origins)\.js$/.test(url)],
   ['checking and freezing claims', ({ url }) => /\/dist\/(checks|json)\.js$/.test(url)],
   [
     'the rest of the plugin',

@@ -10,6 +10,9 @@ export interface Size {
   readonly newTokens: number
   /** Requests that nobody counts, with new tokens and as many with seen ones: Node compiles what is used often. */
   readonly warmUp: number
+  /** Measurements by autocannon, which counts in whole seconds. */
+  readonly cannonRounds: number
+  readonly cannonSeconds: number
   /** Requests of one measurement with tokens seen before. */
   readonly seenRequests: number
   readonly refusedRequests: number
@@ -25,10 +28,12 @@ export interface Size {
 
 export const full: Size = {
   algorithms: ['RS256', 'ES256', 'EdDSA'],
-  rounds: 15,
-  milliseconds: 500,
+  rounds: 45,
+  milliseconds: 150,
   newTokens: 50_000,
   warmUp: 10_000,
+  cannonRounds: 15,
+  cannonSeconds: 1,
   seenRequests: 10_000,
   refusedRequests: 2_000,
   longRun: 1_000_000,
@@ -44,6 +49,8 @@ export const quick: Size = {
   milliseconds: 300,
   newTokens: 2_000,
   warmUp: 500,
+  cannonRounds: 2,
+  cannonSeconds: 1,
   seenRequests: 1_000,
   refusedRequests: 200,
   longRun: 20_000,

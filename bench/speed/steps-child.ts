@@ -6,7 +6,7 @@ import { measure, type Step, type StepResult } from './calls.ts'
 
 // The parts of the plugin as they are published; this file is run as bench/dist/speed/steps-child.js.
 const dist = new URL('../../../dist/', import.meta.url).href
-const { digestOf } = (await import(`${dist}cache.js`)) as typeof import('../../dist/cache.js')
+const { digestOf, KnownToken } = (await import(`${dist}cache.js`)) as typeof import('../../dist/cache.js')
 const { claimsRefusal, timesRefusal } = (await import(
   `${dist}checks.js`
 )) as typeof import('../../dist/checks.js')
@@ -21,13 +21,15 @@ const { bearerToken } = (await import(
 )) as typeof import('../../dist/http/credentials.js')
 const { createIssuer } = (await import(`${dist}issuers.js`)) as typeof import('../../dist/issuers.js')
 const { freezeDeeply } = (await import(`${dist}json.js`)) as typeof import('../../dist/json.js')
+const { Origins } = (await import(`${dist}origins.js`)) as typeof import('../../dist/origins.js')
 const { ResourceServer } = (await import(
   `${dist}resource-server.js`
 )) as typeof import('../../dist/resource-server.js')
 const { readSettings } = (await import(`${dist}settings.js`)) as typeof import('../../dist/settings.js')
-const { TokenReader } = (await import(`${dist}token.js`)) as typeof import('../../dist/token.js')
+const { readToken } = (await import(`${dist}token.js`)) as typeof import('../../dist/token.js')
 
 type IssuerSettings = import('../../dist/issuer-settings.js').IssuerSettings
+type Verifier = import('../../dist/verifier.js').Verifier
 
 export interface Material {
   readonly issuer: IssuerData
@@ -51,52 +53,55 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
   const caching = new ResourceServer(settings.issuers, context)
   await Promise.all([trusted.prefetch(), server.prefetch(), caching.prefetch()])
 
-  const reader = new TokenReader()
   const tokens = own[0]!.tokens
-  reader.remember(tokens[0]!, reader.read(tokens[0]!)!.header as never)
   const headers = tokens.map((token) => `Bearer ${token}`)
-  const read = tokens.map((token) => reader.read(token)!)
+  const read = tokens.map((token) => readToken(token)!)
+  const verifierOf = async (token: string): Promise<Verifier> =>
+    (await trusted.verifierFor(readToken(token)!.header)) as Verifier
+  const [verifier, { header }] = [await verifierOf(tokens[0]!), read[0]!]
+  const origins = new Origins()
+  origins.remember(tokens[0]!, { header: header as never, verifier }, 0)
+  const known = new KnownToken({ ...read[0]!, raw: tokens[0]! } as never, verifier)
   const base = challengeIn('api')
   const expired = new JwksAuthError(refusals.expired)
-  const refusal = (token: string): unknown => {
-    try {
-      return server.verify(token)
-    } catch (error) {
-      return error
-    }
-  }
-
   const signatures = own.map(async ({ algorithm, jwk, tokens: signed }) => {
-    const verifier = await trusted.verifierFor(reader.read(signed[0]!)!.header)
+    const { verify } = await verifierOf(signed[0]!)
     const parts = signed.map(partsOf)
     return [
-      step(`signature, ${algorithm}`, signed, verifier!),
+      step(`signature, ${algorithm}`, signed, verify),
       step(`bare \`crypto.verify\`, ${algorithm}`, parts, bareVerifier(algorithm, jwk)),
     ]
   })
   return [
     step('header', headers, bearerToken),
     step('digest of the token', tokens, digestOf),
-    step('reading the token', tokens, (token) => reader.read(token)),
+    step('comparing the token with one that was seen', [copyOf(tokens[0]!)], (token) => known.match(token)),
+    step('reading the token', tokens, readToken),
+    step('guessing its origin instead', tokens, (token) => origins.find(token)),
     step('key look-up', read, ({ header }) => trusted.verifierFor(header)),
     ...(await Promise.all(signatures)).flat(),
     step('claims, all', read, ({ header, claims }) =>
-      claimsRefusal(trusted.rules, header, claims, Date.now()),
+      claimsRefusal(verifier.rules, header, claims, Date.now()),
     ),
     step('claims, times alone', read, ({ claims }) =>
-      timesRefusal(trusted.rules, claims as never, Date.now()),
+      timesRefusal(verifier.rules, claims as never, Date.now()),
     ),
     {
       name: 'freezing',
-      prepare: () => tokens.map((token) => reader.read(token)!.claims),
+      prepare: () => tokens.map((token) => readToken(token)!.claims),
       call: freezeDeeply,
     },
     step('the whole verdict, new token', tokens, (token) => server.verify(token)),
     step('the whole verdict, seen token', tokens, (token) => caching.verify(token)),
-    step('the whole verdict, forged token', forged, refusal),
+    step('the whole verdict, forged token', forged, (token) => server.verify(token)),
     step('making a refusal', tokens, () => new JwksAuthError(refusals.expired)),
     step('making a challenge', tokens, () => bearerChallenge(base, expired)),
   ]
+}
+
+/** Another text of the same characters, as each request brings one. */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString('latin1')
 }
 
 /** Calls a function with the same inputs again and again. */
