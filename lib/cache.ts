@@ -95,6 +95,11 @@ export class TokenCache {
     known.set(name, new KnownToken(accessToken, verifier), { size })
   }
 
+  /** A known token has expired: it leaves its place to others, and is one of the untimely if it is sent again. */
+  expire(raw: string): void {
+    this.#timely.delete(nameOf(raw))
+  }
+
   /** Drops every token that one of these keys verified. */
   dropVerifiedBy(verifiers: ReadonlySet<Verifier>): void {
     if (verifiers.size === 0) return

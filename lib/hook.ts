@@ -27,7 +27,11 @@ export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, 
     try {
       outcome = step(request, reply)
     } catch (thrown) {
-      outcome = asError(thrown) as Error
+      // Not an outcome: what is thrown refuses, even if it is a promise.
+      const error = asError(thrown)
+      if (!done) return Promise.reject(error)
+      done(error)
+      return undefined
     }
     if (!done) return settled(outcome)
     if (outcome instanceof Promise) void settled(outcome).then(() => done(), done)

@@ -22,8 +22,10 @@ export interface Issuer {
   /** What is known of its keys; undefined for an issuer with a shared secret. */
   status(): KeyStatus | undefined
   prefetch(): Promise<void>
-  /** Ends its verifiers, and the fetch in flight. */
+  /** Ends the fetch in flight; there will be no other. */
   close(): void
+  /** Ends its verifiers as well: it is none of ours any more. */
+  dismiss(): void
 }
 
 /** What issuers need to fetch their keys. */
@@ -61,8 +63,9 @@ export function createIssuer(settings: IssuerSettings, context: IssuerContext): 
       const verifier = keys.verifierOf(header.kid, algorithm)
       return verifier instanceof Promise ? verifier.then(settle) : settle(verifier)
     },
-    close() {
+    dismiss() {
       issuer.trustedUntil = -Infinity
+      end(keys.verifiers())
       keys.close()
     },
   }
@@ -73,6 +76,8 @@ type CreateVerifier = (key: string | Buffer, algorithm: JwsAlgorithm) => Verifie
 
 interface KeySource extends Pick<Issuer, 'status' | 'prefetch' | 'close'> {
   verifierOf(kid: unknown, algorithm: JwsAlgorithm): Found<Verifier | undefined>
+  /** Those that were handed out and hold. */
+  verifiers(): Iterable<Verifier>
   /** Until when nobody has to be asked for the keys. */
   settledUntil(): number
 }
@@ -88,10 +93,11 @@ function sharedSecret(
   )
   return {
     verifierOf: (_kid, algorithm) => verifiers.get(algorithm),
+    verifiers: () => verifiers.values(),
     settledUntil: () => Infinity,
     status: () => undefined,
     async prefetch() {},
-    close: () => end(verifiers.values()),
+    close() {},
   }
 }
 
@@ -129,13 +135,11 @@ function publishedKeys(
       const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
       return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
     },
+    verifiers: () => verifiers.values(),
     settledUntil: () => remote.settledUntil,
     status: () => remote.status(),
     prefetch: () => remote.prefetch(),
-    close() {
-      end(verifiers.values())
-      remote.close()
-    },
+    close: () => remote.close(),
   }
 }
 

@@ -173,8 +173,9 @@ export class ResourceServer {
     const { header, claims } = accessToken
     const now = Date.now()
     const refusal = timesRefusal(rules, claims, now)
-    if (refusal) return this.#refuse(refusal, rules, header, claims, now)
-    return accepted(accessToken, true, startedAt)
+    if (!refusal) return accepted(accessToken, true, startedAt)
+    this.#cache!.expire(accessToken.raw)
+    return this.#refuse(refusal, rules, header, claims, now)
   }
 
   #refuse(

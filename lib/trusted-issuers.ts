@@ -95,8 +95,7 @@ class FoundIssuers implements TrustedIssuers {
     this.#find = find
     this.#context = context
     this.#now = context.now ?? (() => performance.now())
-    // Its tokens in the cache count no longer, since its verifiers don't come back.
-    this.#known = new LRUCache({ max: most, dispose: ({ issuer }) => issuer.close() })
+    this.#known = new LRUCache({ max: most, dispose: ({ issuer }) => issuer.dismiss() })
     this.#unknown = new LRUCache({
       max: most,
       maxSize: mostCharacters,

@@ -114,9 +114,9 @@ suite('how long a token is known', () => {
       t.assert.deepEqual(await ask(token), [200, 'cached'])
       t.mock.timers.tick(1)
       t.assert.deepEqual(await ask(token), [401, 'refused'])
-      // What is refused is the time, and not the token: a clock that is set right lets it in.
+      // It was dropped, so it would have to be verified again.
       t.mock.timers.setTime((begin + end) * 1000 - 1)
-      t.assert.deepEqual(await ask(token), [200, 'cached'])
+      t.assert.deepEqual(await ask(token), [200, 'verified'])
     })
   }
 
@@ -252,6 +252,20 @@ suite('who leaves when there is no more room', () => {
       for (const token of [forged, sameEnd, expired, forWeb]) t.assert.equal((await ask(token))[0], 401)
     }
     for (const token of users) t.assert.deepEqual(await ask(token), [200, 'cached'])
+  })
+
+  test('a token that expires in there, for all that are good, however often it is sent', async (t) => {
+    const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
+    const exp = now() + 60
+    const expiring = await tokens(issuer, 2, { exp })
+    const good = await tokens(issuer, 2, { exp: exp + 600 })
+    for (const token of expiring) await learn(token)
+    t.mock.timers.enable({ apis: ['Date'], now: (exp + 10) * 1000 })
+    for (let round = 0; round < 4; round += 1) {
+      for (const token of expiring) t.assert.deepEqual(await ask(token), [401, 'refused'])
+      for (const token of good) t.assert.equal((await ask(token))[0], 200)
+    }
+    for (const token of good) t.assert.deepEqual(await ask(token), [200, 'cached'])
   })
 
   test('nobody for tokens that come once', async (t) => {

@@ -75,6 +75,17 @@ for (const nothing of [undefined, null, 0, '', false]) {
   }
 }
 
+test('a hook that throws a promise refuses, whatever becomes of that', async (t) => {
+  const value = Promise.resolve()
+  const [error] = await new Promise<[unknown]>((resolve) => {
+    void hook(thrown(value))({}, {}, (refusal: unknown) => resolve([refusal]))
+  })
+  t.assert.equal(error, value)
+  let isRefused = false
+  await hook(thrown(value))({}, {})!.catch(() => (isRefused = true))
+  t.assert.equal(isRefused, true)
+})
+
 test('an error of what comes after the hook is not taken for one of the hook', (t) => {
   const calls: unknown[] = []
   const run = hook(() => undefined)

@@ -102,6 +102,15 @@ suite('an issuer that a function finds', () => {
     }
   })
 
+  test('is known to requests that are still under way when the server closes, without being asked for', (t) => {
+    const found = new Found((iss) => options(iss))
+    const issuer = found.named('a')
+    found.issuers.close()
+    t.assert.equal(found.named('a', 1), issuer)
+    t.assert.equal(verifierOf(issuer).until, interval)
+    t.assert.equal(found.newlyAsked(), 1)
+  })
+
   test('leaves no settled verifier behind where keys are published either', async (t: TestContext) => {
     await using published = await TestIssuer.start()
     let audience = 'api'

@@ -76,18 +76,22 @@ const headers = { accept: 'application/json', 'user-agent': 'fastify-jwks-auth' 
 /** Not by `fetch`, which loads a second HTTP client and makes every later request to the server dearer. */
 async function byHttp(url: URL, signal: AbortSignal): Promise<Answer> {
   const get = url.protocol === 'https:' ? getOverHttps : getOverHttp
-  const options = { agent: false, signal, headers: { ...headers, 'accept-encoding': 'identity' } }
+  // The connection is for this one fetch; the application's global agent, since that may know a proxy or a private CA.
+  const options = { signal, headers: { ...headers, 'accept-encoding': 'identity', connection: 'close' } }
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    get(url, options, resolve).on('error', reject)
+    const request = get(url, options, resolve)
+    // A switch of protocols is neither an answer nor an error.
+    request.on('error', reject).on('close', () => reject(new IssuerFailure('it ended the connection')))
   })
   // Some pack whatever is asked for.
-  const unpack = unpackers.get(response.headers['content-encoding'])
+  const unpack = unpackers.get(response.headers['content-encoding']?.trim().toLowerCase())
   const body = unpack ? pipeline(response, unpack(), () => {}) : response
   return { status: response.statusCode!, body, discard: () => response.destroy() }
 }
 
 const unpackers = new Map<string | undefined, () => Transform>([
   ['gzip', createGunzip],
+  ['x-gzip', createGunzip],
   ['deflate', createInflate],
   ['br', createBrotliDecompress],
 ])

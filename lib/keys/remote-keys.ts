@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { AsymmetricAlgorithm } from '../algorithms.ts'
 import { JwksAuthError, unavailableRefusal } from '../errors.ts'
 import { LookUpBudget } from './budget.ts'
@@ -22,6 +23,12 @@ let keySets: typeof KeySets | undefined
 
 async function loadKeySets(): Promise<typeof KeySets> {
   return (keySets ??= await import('./key-set.ts'))
+}
+
+/** Rejects with the reason when the signal fires, so that no look-up lasts for longer, whatever becomes of its fetch. */
+async function endOf(signal: AbortSignal): Promise<never> {
+  await once(signal, 'abort')
+  throw new Error(String(signal.reason))
 }
 
 /**
@@ -133,7 +140,10 @@ export class RemoteKeys {
     const abort = (this.#abort = new AbortController())
     const deadline = setTimeout(() => abort.abort('timeout'), timeout)
     try {
-      const [document, { KeySet }] = await Promise.all([fetchKeys(abort.signal), keySets ?? loadKeySets()])
+      const [document, { KeySet }] = await Promise.race([
+        Promise.all([fetchKeys(abort.signal), keySets ?? loadKeySets()]),
+        endOf(abort.signal),
+      ])
       const set = new KeySet(document, issuer, this.#known.latest)
       this.#known.learn(set, askedAt, this.#now())
       if (unknownKid !== undefined) this.#budget.spend(unknownKid, askedAt)
@@ -144,6 +154,7 @@ export class RemoteKeys {
       return false
     } finally {
       clearTimeout(deadline)
+      abort.abort('over')
     }
   }
 }

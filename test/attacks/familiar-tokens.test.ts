@@ -1,6 +1,7 @@
 import { Verify } from 'node:crypto'
 import { suite, test, type TestContext } from 'node:test'
-import { keySigner } from '../../lib/testing/test-token.ts'
+import type { JwksAuthOptions } from '../../lib/index.ts'
+import { encodeToken, keySigner, secretSigner } from '../../lib/testing/test-token.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
 import { createKeyPair, now, TestIssuer } from '../helpers/issuer.ts'
 
@@ -129,15 +130,79 @@ suite('a server that has seen tokens answers as one that has not', () => {
   })
 })
 
-for (const [title, token] of Object.entries(tokens)) {
-  // One that names two issuers is looked at for both, where both have a key for its header.
-  const most = /names the issuer first and the twin last|^the same/.test(title) ? 2 : 1
-  test(`${title} costs no more than ${most} verification(s)`, async (t: TestContext) => {
+suite('verifications', () => {
+  /** How often a signature is looked at for a token, by a server that has seen those that are known. */
+  async function count(t: TestContext, token: string): Promise<number> {
     const app = await createApp({ issuers })
     t.after(() => app.close())
     for (const known of [tokens['a good token']!, tokens['a good token of the twin']!]) await call(app, known)
     const { mock } = t.mock.method(Verify.prototype, 'verify')
     await call(app, token)
-    t.assert.ok(mock.callCount() <= most, `${mock.callCount()} verifications`)
+    const calls = mock.callCount()
+    mock.restore()
+    return calls
+  }
+
+  for (const title of [
+    'another good token',
+    'a good token of the twin',
+    'a forged one',
+    'one for another audience',
+  ]) {
+    test(`${title} costs one`, async (t) => t.assert.equal(await count(t, tokens[title]!), 1))
+  }
+
+  test('one that names two issuers costs one for each that has a key for its header', async (t) => {
+    t.assert.equal(await count(t, tokens['one that names the issuer first and the twin last']!), 2)
   })
-}
+
+  for (const [title, token] of Object.entries(tokens)) {
+    if (title.includes('the twin last') || title.startsWith('the same')) continue
+    test(`${title} costs one at most`, async (t: TestContext) => {
+      t.assert.ok((await count(t, token)) <= 1)
+    })
+  }
+})
+
+suite('a familiar token is read once, by who verifies it', () => {
+  const secret = 'a shared secret of enough bytes for HS256'
+  const kinds: [
+    title: string,
+    options: (one: TestIssuer) => object,
+    algorithm: 'ES256' | 'EdDSA' | 'RS256' | 'HS256',
+  ][] = [
+    ['ES256', (one) => ({ issuer: one.issuer, audience: 'api' }), 'ES256'],
+    ['EdDSA', (one) => ({ issuer: one.issuer, audience: 'api' }), 'EdDSA'],
+    ['RS256', (one) => ({ issuer: one.issuer, audience: 'api' }), 'RS256'],
+    ['HS256', (one) => ({ issuer: one.issuer, audience: 'api', secret }), 'HS256'],
+    [
+      'an issuer that a function finds',
+      (one) => ({ issuers: () => ({ issuer: one.issuer, audience: 'api' }) }),
+      'ES256',
+    ],
+  ]
+  for (const [title, options, algorithm] of kinds) {
+    test(title, async (t) => {
+      const isSecret = algorithm === 'HS256'
+      const pair = await createKeyPair(isSecret ? 'ES256' : algorithm, 'known')
+      await using one = await TestIssuer.start({ key: pair })
+      const app = await createApp(options(one) as JwksAuthOptions)
+      t.after(() => app.close())
+      const signer = isSecret ? secretSigner('HS256', secret) : keySigner(pair)
+      const token = (sub: string): string =>
+        encodeToken({ alg: algorithm, kid: 'known' }, one.claims({ sub }), signer)
+      const userOf = async (sub: string): Promise<unknown> => (await call(app, token(sub))).json()
+      await userOf('first')
+      const { mock } = t.mock.method(JSON, 'parse')
+      await call(app, token('second'))
+      // Header and claims, by fast-jwt.
+      t.assert.equal(mock.callCount(), 2)
+      mock.restore()
+      t.assert.equal(((await userOf('third')) as { user: { sub: string } }).user.sub, 'third')
+      t.assert.equal(
+        verdict(await call(app, `${token('fourth').slice(0, -9)}AAAAAAAAA`)).code,
+        'token_invalid_signature',
+      )
+    })
+  }
+})

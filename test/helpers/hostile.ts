@@ -49,6 +49,10 @@ export const hostile: Readonly<Record<string, Handler>> = {
     const timer = setInterval(() => response.write(' '), 5).unref()
     response.writeHead(200, json).on('close', () => clearInterval(timer))
   },
+  'trickles and is packed'(_request, response) {
+    const timer = setInterval(() => response.write(gzipSync(' ')), 5).unref()
+    response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).on('close', () => clearInterval(timer))
+  },
   'has no end'(_request, response) {
     endless(response)
   },
@@ -70,6 +74,8 @@ export const hostile: Readonly<Record<string, Handler>> = {
   'is packed in a way nobody knows': body(bodyText, { ...json, 'content-encoding': 'nope' }),
   'is packed in a way that only objects know': body(bodyText, { ...json, 'content-encoding': 'constructor' }),
   'is not HTTP': raw(`${bodyText}\r\n\r\n`),
+  'switches protocols': raw('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+  'says 404 and is not packed as it says': body(bodyText, { ...json, 'content-encoding': 'gzip' }, 404),
   'has endless headers': raw(`HTTP/1.1 200 OK\r\nX-Long: ${'a'.repeat(300_000)}\r\n\r\n{}`),
   'hangs up': (request) => void request.socket.destroy(),
   'redirects to its own origin': redirect(302, '/elsewhere'),

@@ -111,6 +111,8 @@ suite('a good answer', () => {
     ['gzip', gzipSync],
     ['deflate', deflateSync],
     ['br', brotliCompressSync],
+    ['x-gzip', gzipSync],
+    ['GZIP', gzipSync],
   ] as const) {
     test(`it may be packed with ${encoding}`, async () => {
       const { document } = await get((_request, response) => {
@@ -188,6 +190,8 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
     ['is packed in a way nobody knows', /^not JSON$/],
     ['is packed in a way that only objects know', /^not JSON$/],
     ['is not HTTP', /^(HPE_[A-Z_]+|HTTPParserError)$/],
+    ['switches protocols', /^(it ended the connection|UND_ERR_SOCKET)$/],
+    ['says 404 and is not packed as it says', /^HTTP 404$/, 404],
     ['has endless headers', /^(UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/],
     ['hangs up', /^(UND_ERR_SOCKET|ECONNRESET)$/],
     ['redirects to its own origin', /^HTTP 302$/, 302],
@@ -208,6 +212,7 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
     'hangs before its headers',
     'hangs after its headers',
     'trickles byte by byte',
+    'trickles and is packed',
   ] as const) {
     test(`one that ${name} ends with the signal, and with it its connection`, async () => {
       const abort = new AbortController()

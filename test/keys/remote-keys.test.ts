@@ -32,6 +32,11 @@ suite('the first look-up', () => {
     assert.equal(await issuer.ask('one'), pemOf(one))
   })
 
+  test('one that nothing comes of ends with the deadline, and the next request begins another', async () => {
+    const issuer = new ScriptedIssuer([one], { timeout: 20, fetchKeys: async () => new Promise(() => {}) })
+    for (let round = 0; round < 2; round += 1) assert.equal(await issuer.ask('one'), 'jwks_unavailable')
+  })
+
   test('afterwards every key of the set is known at once', async () => {
     const issuer = new ScriptedIssuer([one, two])
     await issuer.ask('one')
