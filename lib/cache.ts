@@ -45,8 +45,8 @@ export class KnownToken {
 
 /** What a known token takes beside its text, header and claims: digest, places in the lists. */
 const overhead = 1_280
-/** Characters of a signature by which a token is looked up: as many as a number can tell apart. */
-const nameLength = 7
+/** Characters of a signature by which a token is looked up, mixed into a number that needs no place in memory of its own. */
+const nameLength = 8
 
 type Known = LRUCache<number, KnownToken>
 
@@ -122,7 +122,7 @@ export function digestOf(raw: string): string {
 function nameOf(raw: string): number {
   let name = 0
   for (let index = raw.length - nameLength; index < raw.length; index += 1) {
-    name = name * 128 + raw.charCodeAt(index)
+    name = (Math.imul(name, 131) + raw.charCodeAt(index)) & 0x7fffffff
   }
   return name
 }

@@ -11,13 +11,16 @@ import { createTokens } from './tokens.ts'
 /** The two workloads: tokens seen before, and tokens never seen before. */
 export type Workload = 'seen' | 'new'
 
-/** Makes one figure of a round: of the CPU times per request, and of the bare verification's. */
-export type Compare = (cpu: (workload: Workload, name: string) => number, verify: number) => number
+/** A measurement of a contestant, and of its bare route just before: the machine is slower at one time than at another. */
+interface Pair {
+  readonly measured: Measurement
+  readonly bare: Measurement
+}
 
-/** What one round gave: for each contestant and workload a measurement, and the bare verification's CPU time. */
+/** What one round gave: for each contestant and workload a pair, and the bare verification's CPU time. */
 interface Round {
   readonly verify: number
-  readonly measurements: ReadonlyMap<string, Measurement>
+  readonly pairs: ReadonlyMap<string, Pair>
 }
 
 const users = 200
@@ -73,49 +76,62 @@ export class Acceptance {
       else unable.push(`${server.name} (${Object.keys(statuses).join(', ')})`)
     }
 
+    const serverOf = new Map(able.map((server) => [server.name, server]))
+    const entries = field.filter(({ name }) => serverOf.has(name))
     const rounds: Round[] = []
     for (let round = 0; round < size.rounds; round += 1) {
-      const measurements = new Map<string, Measurement>()
+      const pairs = new Map<string, Pair>()
       for (const workload of ['seen', 'new'] as const) {
-        for (const server of shuffled(able)) {
-          const measurement = await load.measure(server, loads(round)[workload])
-          if (!isAll(measurement.statuses, '200')) {
-            throw new Error(`${server.name} answered ${JSON.stringify(measurement.statuses)}`)
-          }
-          measurements.set(`${workload} ${server.name}`, measurement)
+        const measure = async (name: string): Promise<Measurement> => {
+          const measurement = await load.measure(serverOf.get(name)!, loads(round)[workload])
+          if (isAll(measurement.statuses, '200')) return measurement
+          throw new Error(`${name} answered ${JSON.stringify(measurement.statuses)}`)
+        }
+        for (const { name, bare } of shuffled(entries)) {
+          pairs.set(`${workload} ${name}`, { bare: await measure(bare), measured: await measure(name) })
         }
       }
-      rounds.push({ verify: bareVerify(key, headers.slice(0, users)), measurements })
+      rounds.push({ verify: bareVerify(key, headers.slice(0, users)), pairs })
       process.stderr.write(`${algorithm}: round ${round + 1} of ${size.rounds}\n`)
     }
     await Promise.all(servers.map((server) => server.close()))
-    const names = new Set(able.map(({ name }) => name))
-    return new Acceptance(
-      algorithm,
-      field.filter(({ name }) => names.has(name)),
-      rounds,
-      unable,
-    )
+    return new Acceptance(algorithm, entries, rounds, unable)
   }
 
-  get verify(): Summary {
-    return summarize(this.#rounds.map((round) => round.verify))
+  /** CPU time of `crypto.verify` in a loop, microseconds, by rounds. */
+  get verify(): number[] {
+    return this.#rounds.map((round) => round.verify)
   }
 
-  /** Compares figures of the same round, and summarizes what the rounds gave. */
-  summary(compare: Compare): Summary {
-    return summarize(
-      this.#rounds.map(({ measurements, verify }) =>
-        compare((workload, name) => measurements.get(`${workload} ${name}`)?.cpu ?? Number.NaN, verify),
-      ),
-    )
+  /** How many times a request costs what it costs the bare route, by rounds. */
+  relative(workload: Workload, name: string): number[] {
+    return this.#pairs(workload, name).map(({ measured, bare }) => measured.cpu / bare.cpu)
+  }
+
+  /** CPU time that is added to a request of the bare route, microseconds, by rounds; each counts as if the machine had been as fast as in most. */
+  added(workload: Workload, name: string): number[] {
+    const usual = summarize(this.#pairs(workload, name).map(({ bare }) => bare.cpu)).median
+    return this.relative(workload, name).map((times) => (times - 1) * usual)
+  }
+
+  #pairs(workload: Workload, name: string): Pair[] {
+    return this.#rounds.map(({ pairs }) => pairs.get(`${workload} ${name}`)!)
   }
 
   table(): string {
     const workloads: readonly Workload[] = ['seen', 'new']
     const parts = workloads.map((workload) => {
-      const bare = [fastify, express].map((name) => ({ name, bare: name }))
-      const rows = [...bare, ...this.entries].map((entry) => this.#row(workload, entry))
+      const bare = [...new Set(this.entries.map((entry) => entry.bare))]
+      const rows = [
+        ...bare.map((name) => this.#row(name, this.#ofBare(workload, name))),
+        ...this.entries.map(({ name }) =>
+          this.#row(
+            name,
+            this.#pairs(workload, name).map(({ measured }) => measured),
+            this.added(workload, name),
+          ),
+        ),
+      ]
       const title =
         workload === 'seen' ? `${users} users' tokens again and again` : 'Tokens that were never seen before'
       const head = [
@@ -136,18 +152,22 @@ export class Acceptance {
     return [
       ...parts,
       ...leftOut,
-      `\`crypto.verify\` of these tokens in a loop, and nothing else running: ${spread(this.verify)} µs.`,
+      `\`crypto.verify\` of these tokens in a loop, and nothing else running: ${spread(summarize(this.verify))} µs.`,
     ].join('\n\n')
   }
 
-  #row(workload: Workload, { name, bare }: Entry): Row {
-    const all = (value: (measurement: Measurement) => number): Summary =>
-      summarize(this.#rounds.map(({ measurements }) => value(measurements.get(`${workload} ${name}`)!)))
-    const added = this.summary((cpu) => cpu(workload, name) - cpu(workload, bare))
+  /** All that was measured of a bare route, whoever was beside it. */
+  #ofBare(workload: Workload, name: string): Measurement[] {
+    const entries = this.entries.filter(({ bare }) => bare === name)
+    return entries.flatMap((entry) => this.#pairs(workload, entry.name).map(({ bare }) => bare))
+  }
+
+  #row(name: string, measured: readonly Measurement[], added?: readonly number[]): Row {
+    const all = (value: (measurement: Measurement) => number): Summary => summarize(measured.map(value))
     return [
       name,
       spread(all(({ cpu }) => cpu)),
-      name === bare ? '' : spread(added),
+      added ? spread(summarize(added)) : '',
       figure(all(({ requests, seconds }) => requests / seconds).median),
       figure(all(({ p50 }) => p50).median),
       figure(all(({ p99 }) => p99).median),

@@ -28,8 +28,8 @@ export interface Size {
 
 export const full: Size = {
   algorithms: ['RS256', 'ES256', 'EdDSA'],
-  rounds: 45,
-  milliseconds: 150,
+  rounds: 40,
+  milliseconds: 100,
   newTokens: 50_000,
   warmUp: 10_000,
   cannonRounds: 15,
