@@ -9,9 +9,9 @@ export interface Origin {
 }
 
 interface Beginning extends Origin {
-  /** Base64url of `"iss":"…"`, and where it stands in the token. */
-  readonly member: string
-  readonly at: number
+  /** `"iss":"…"`, and the byte of the claims at which it begins. */
+  readonly member: Buffer
+  readonly begin: number
 }
 
 /** The headers of an issuer's tokens are few. Where they aren't, remembering them is of no use. */
@@ -32,9 +32,12 @@ export class Origins {
   find(raw: string): Origin | undefined {
     const first = raw.indexOf('.')
     const origin = this.#byHeader.get(raw.slice(0, first))
-    if (origin === undefined || !raw.startsWith(origin.member, origin.at)) return undefined
-    const payload = raw.slice(first + 1, raw.lastIndexOf('.'))
-    return isLastCharacterExact(payload) && isUtf8(Buffer.from(payload, 'base64url')) ? origin : undefined
+    if (origin === undefined) return undefined
+    const segment = raw.slice(first + 1, raw.lastIndexOf('.'))
+    const claims = Buffer.from(segment, 'base64url')
+    const { member, begin } = origin
+    const isFamiliar = claims.subarray(begin, begin + member.length).equals(member)
+    return isFamiliar && isLastCharacterExact(segment) && isUtf8(claims) ? origin : undefined
   }
 
   /**
@@ -52,14 +55,7 @@ export class Origins {
     const begin = Buffer.from(raw.slice(first + 1, raw.lastIndexOf('.')), 'base64url').indexOf(member)
     if (begin === -1) return
     if (this.#byHeader.size === mostHeaders) this.#byHeader.clear()
-    // Whole groups of three bytes, which are four characters each.
-    const from = first + 1 + Math.ceil(begin / 3) * 4
-    const to = first + 1 + Math.floor((begin + member.length) / 3) * 4
-    this.#byHeader.set(copy(header), { ...origin, member: copy(raw.slice(from, to)), at: from })
+    // A copy, since the slice would hold on to the whole token.
+    this.#byHeader.set(Buffer.from(header).toString(), { ...origin, member, begin })
   }
-}
-
-/** A slice would hold on to the whole token. */
-function copy(text: string): string {
-  return Buffer.from(text).toString()
 }

@@ -43,7 +43,8 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
 
   /** What comes of an error: an issuer that can't be reached is a refusal, anything else is the application's own. */
   const failed = (reply: FastifyReply, error: unknown, token: unknown): JwksAuthError => {
-    if (error instanceof JwksAuthError) return refused(reply, error, token)
+    // All who waited for one answer were told of the same error, and each has a reply of its own.
+    if (error instanceof JwksAuthError) return refused(reply, new JwksAuthError(error), token)
     throw error instanceof FinderFailure ? error.cause : error
   }
 

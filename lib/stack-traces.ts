@@ -6,10 +6,7 @@
  */
 export function setStackTraceLimit(limit: number): number {
   const before = Error.stackTraceLimit
-  try {
-    Error.stackTraceLimit = limit
-  } catch {
-    // Intrinsics are frozen.
-  }
+  // Unlike an assignment it does not throw where intrinsics are frozen.
+  Reflect.set(Error, 'stackTraceLimit', limit)
   return before
 }

@@ -181,7 +181,9 @@ class FoundIssuers implements TrustedIssuers {
     try {
       return issuerSettings(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
     } catch (error) {
-      this.#tell((error as Error).message)
+      this.#tell(
+        error instanceof Error ? error.message : 'the function "issuers" returned options that throw',
+      )
       return undefined
     }
   }

@@ -42,6 +42,8 @@ suite('a token whose origin is told', () => {
     ['a longer header', tokenOf({ iss: issuer }, { alg: 'RS256', kid: 'a', crit: [] })],
     ['another issuer', tokenOf({ iss: 'https://another.example.com/' })],
     ['a longer issuer', tokenOf({ iss: `${issuer}realms/acme` })],
+    ['an issuer that is longer by one character', tokenOf({ iss: `${issuer}1` })],
+    ['an issuer that ends in another way', tokenOf({ iss: `${issuer.slice(0, -1)}x` })],
     ['iss at another place', tokenOf({ sub: 'x', iss: issuer })],
     ['iss written in another way', tokenOf(`{ "iss": "${issuer}" }`)],
     ['no iss', tokenOf({})],
@@ -86,6 +88,13 @@ suite('what is remembered', () => {
     t.assert.equal(origins.find(ofSecond), undefined)
     origins.remember(ofSecond, second, 10)
     t.assert.equal(origins.find(ofSecond)!.verifier, second.verifier)
+  })
+
+  test('is nothing of a token whose iss is written in a way of its own', (t) => {
+    const origins = new Origins()
+    const token = tokenOf(`{ "iss": "${issuer}" }`)
+    origins.remember(token, createOrigin(), 0)
+    t.assert.equal(origins.find(token), undefined)
   })
 
   test('has short headers', (t) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:http2'
 import { suite, test } from 'node:test'
 import fastifyAuth from '@fastify/auth'
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import jwksAuth, { JwksAuthError, type AuthenticateHook } from '../lib/index.ts'
 import { call, createApp, verdict } from './helpers/app.ts'
 import { TestIssuer } from './helpers/issuer.ts'
@@ -414,4 +414,30 @@ suite('formatUser', () => {
       t.assert.deepEqual(left, [null, null])
     })
   }
+})
+
+test('an error of the application’s log passes through unchanged, and nobody gets in', async (t) => {
+  const full = (): never => {
+    throw new Error('no space left')
+  }
+  const quiet = (): void => {}
+  const log = {
+    level: 'info',
+    fatal: quiet,
+    error: quiet,
+    warn: full,
+    info: full,
+    debug: quiet,
+    trace: quiet,
+  }
+  const loggerInstance: FastifyBaseLogger = { ...log, silent: quiet, child: () => loggerInstance }
+  const app: FastifyInstance = Fastify({ loggerInstance, disableRequestLogging: true })
+  await app.register(jwksAuth, { issuer: 'https://another.example.com/', audience: 'api' })
+  t.after(() => app.close())
+  app.get('/secured', { onRequest: [app.authenticate] }, async () => 'in')
+  const response = await call(app, await issuer.token())
+  t.assert.deepEqual(
+    [response.statusCode, response.json<{ message: string }>().message],
+    [500, 'no space left'],
+  )
 })

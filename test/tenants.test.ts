@@ -9,7 +9,7 @@ import jwksAuth, {
 } from '../lib/index.ts'
 import { ResourceServer } from '../lib/resource-server.ts'
 import { readSettings } from '../lib/settings.ts'
-import { call, verdict } from './helpers/app.ts'
+import { call, createApp, verdict } from './helpers/app.ts'
 import { eventsOf } from './helpers/events.ts'
 import { createKeyPair, sendJson, sign, TestIssuer, unsignedToken, until } from './helpers/issuer.ts'
 
@@ -305,6 +305,24 @@ suite('a tenant', () => {
     await until(async () => isClosed)
     t.assert.equal(await waiting, 'jwks_unavailable')
   })
+})
+
+test('requests that wait for one answer in vain have an error each', async (t) => {
+  await using issuer = await TestIssuer.start()
+  const app = await createApp({ issuers: async () => new Promise(() => {}), jwks: { timeout: 20 } })
+  t.after(() => app.close())
+  const errors: unknown[] = []
+  app.get('/tried', async (request, reply) => {
+    await app.authenticate(request, reply).catch((error: unknown) => errors.push(error))
+    return 'tried'
+  })
+  const token = await issuer.token()
+  await Promise.all([call(app, token, '/tried'), call(app, token, '/tried')])
+  t.assert.deepEqual(
+    errors.map((error) => (error as JwksAuthError).code),
+    ['jwks_unavailable', 'jwks_unavailable'],
+  )
+  t.assert.notEqual(errors[0], errors[1])
 })
 
 suite('a function that fails', () => {

@@ -102,6 +102,17 @@ suite('an issuer that a function finds', () => {
     }
   })
 
+  test('is none where what the function returned throws, be it nothing', (t) => {
+    const thrown = (): never => {
+      throw null
+    }
+    const found = new Found(() =>
+      Object.defineProperty(options('a'), 'issuer', { get: thrown, enumerable: true }),
+    )
+    t.assert.equal(found.named('a'), undefined)
+    t.assert.match(found.messages[0]!, /returned options that throw/)
+  })
+
   test('is known to requests that are still under way when the server closes, without being asked for', (t) => {
     const found = new Found((iss) => options(iss))
     const issuer = found.named('a')

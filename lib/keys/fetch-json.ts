@@ -53,39 +53,53 @@ export async function fetchJson(url: URL, limits: FetchLimits): Promise<unknown>
 
 async function fetchText(url: URL, { signal, maxResponseSize, dispatcher }: FetchLimits): Promise<string> {
   if (url.username || url.password) throw new IssuerFailure('its URL holds credentials')
-  const answer = await (dispatcher ? byFetch(url, signal, dispatcher) : byHttp(url, signal))
-  const { status, body } = answer
+  const answer = await (dispatcher ? byFetch(url, signal, dispatcher) : byHttp(url, signal, maxResponseSize))
+  const { status } = answer
   if (status < 200 || status > 299) {
     await answer.discard()
     throw new IssuerFailure(`HTTP ${status}`, status)
   }
   const chunks: Uint8Array[] = []
-  let size = 0
   // What is counted has been unpacked already.
-  for await (const chunk of body) {
-    size += chunk.byteLength
-    if (size > maxResponseSize) throw new IssuerFailure(`over ${maxResponseSize} bytes`)
-    chunks.push(chunk)
-  }
+  for await (const chunk of bounded(answer.body, maxResponseSize)) chunks.push(chunk)
   // It drops a byte order mark, as a response's own json() does.
   return new TextDecoder().decode(Buffer.concat(chunks))
 }
 
+async function* bounded(chunks: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+  let size = 0
+  for await (const chunk of chunks) {
+    size += chunk.byteLength
+    if (size > most) throw new IssuerFailure(`over ${most} bytes`)
+    yield chunk
+  }
+}
+
 const headers = { accept: 'application/json', 'user-agent': 'fastify-jwks-auth' }
 
+/** Interim responses (RFC 9110 section 15.2) before an answer. */
+const mostInterim = 10
+
 /** Not by `fetch`, which loads a second HTTP client and makes every later request to the server dearer. */
-async function byHttp(url: URL, signal: AbortSignal): Promise<Answer> {
+async function byHttp(url: URL, signal: AbortSignal, maxResponseSize: number): Promise<Answer> {
   const get = url.protocol === 'https:' ? getOverHttps : getOverHttp
-  // The connection is for this one fetch; the application's global agent, since that may know a proxy or a private CA.
-  const options = { signal, headers: { ...headers, 'accept-encoding': 'identity', connection: 'close' } }
+  // No agent: on a connection of its own no answer can be there before it was asked for.
+  const options = { agent: false, signal, headers: { ...headers, 'accept-encoding': 'identity' } }
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    let interim = 0
     const request = get(url, options, resolve)
-    // A switch of protocols is neither an answer nor an error.
-    request.on('error', reject).on('close', () => reject(new IssuerFailure('it ended the connection')))
+      .on('error', reject)
+      // A switch of protocols is neither an answer nor an error.
+      .on('close', () => reject(new IssuerFailure('it ended the connection')))
+      .on('information', () => {
+        interim += 1
+        if (interim > mostInterim) request.destroy(new IssuerFailure('no end of interim responses'))
+      })
   })
-  // Some pack whatever is asked for.
+  // Some pack whatever is asked for. What is packed is bounded as well, since it may be packed out of nothing.
   const unpack = unpackers.get(response.headers['content-encoding']?.trim().toLowerCase())
-  const body = unpack ? pipeline(response, unpack(), () => {}) : response
+  const packed = (): AsyncIterable<Uint8Array> => bounded(response, maxResponseSize)
+  const body = unpack ? pipeline(packed, unpack(), () => {}) : response
   return { status: response.statusCode!, body, discard: () => response.destroy() }
 }
 

@@ -2,6 +2,7 @@ import buildGetJwks from 'get-jwks'
 import type { AsymmetricAlgorithm } from '../algorithms.ts'
 import { kidForDisplay } from '../diagnostics.ts'
 import { isObject } from '../json.ts'
+import { setStackTraceLimit } from '../stack-traces.ts'
 import { importJwk, kindOf, UnusableKey, type SkippedKey, type VerificationKey } from './key.ts'
 
 /** A document that is no JWK Set, or one in which no key can be used. */
@@ -38,7 +39,7 @@ export class KeySet {
   constructor(document: unknown, issuer: string, previous?: KeySet) {
     if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableKeySet('not a JWK Set')
     if (document.keys.length > mostKeys) throw new UnusableKeySet(`over ${mostKeys} keys`)
-    const { keys, skipped } = importAll(document.keys)
+    const { keys, skipped } = withoutStackTraces(() => importAll(document.keys as unknown[]))
     if (!keys.slice(0, fewKeys).some(isUsable)) {
       throw new UnusableKeySet('a JWK Set without a usable key', skipped)
     }
@@ -83,6 +84,16 @@ export class KeySet {
   #stored(kid: string, alg: AsymmetricAlgorithm): VerificationKey | undefined {
     const name = this.#names.get(kid)?.get(alg)
     return name === undefined ? undefined : (this.#store.cache.get(name) as StoredKey | undefined)
+  }
+}
+
+/** Thousands of bad keys are as many errors, of which nobody asks where they come from. */
+function withoutStackTraces<T>(step: () => T): T {
+  const limit = setStackTraceLimit(0)
+  try {
+    return step()
+  } finally {
+    setStackTraceLimit(limit)
   }
 }
 

@@ -22,7 +22,8 @@ type Found = VerificationKey | undefined
 let keySets: typeof KeySets | undefined
 
 async function loadKeySets(): Promise<typeof KeySets> {
-  return (keySets ??= await import('./key-set.ts'))
+  keySets = await import('./key-set.ts')
+  return keySets
 }
 
 /** Rejects with the reason when the signal fires, so that no look-up lasts for longer, whatever becomes of its fetch. */
@@ -154,7 +155,6 @@ export class RemoteKeys {
       return false
     } finally {
       clearTimeout(deadline)
-      abort.abort('over')
     }
   }
 }

@@ -74,6 +74,23 @@ export const hostile: Readonly<Record<string, Handler>> = {
   'is packed in a way nobody knows': body(bodyText, { ...json, 'content-encoding': 'nope' }),
   'is packed in a way that only objects know': body(bodyText, { ...json, 'content-encoding': 'constructor' }),
   'is not HTTP': raw(`${bodyText}\r\n\r\n`),
+  'has no end of interim responses'(request) {
+    const { socket } = request
+    const write = (): void => {
+      while (!socket.destroyed && socket.write('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100)));
+    }
+    socket.on('drain', write)
+    write()
+  },
+  'is packed out of nothing'(_request, response) {
+    // Members without content, and no end of them.
+    const empty = Buffer.concat(Array<Buffer>(1_000).fill(gzipSync('')))
+    const write = (): void => {
+      while (!response.destroyed && response.write(empty));
+    }
+    response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).on('drain', write)
+    write()
+  },
   'switches protocols': raw('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
   'says 404 and is not packed as it says': body(bodyText, { ...json, 'content-encoding': 'gzip' }, 404),
   'has endless headers': raw(`HTTP/1.1 200 OK\r\nX-Long: ${'a'.repeat(300_000)}\r\n\r\n{}`),

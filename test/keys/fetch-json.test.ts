@@ -190,18 +190,36 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
     ['is packed in a way nobody knows', /^not JSON$/],
     ['is packed in a way that only objects know', /^not JSON$/],
     ['is not HTTP', /^(HPE_[A-Z_]+|HTTPParserError)$/],
+    ['is packed out of nothing', tooLong],
     ['switches protocols', /^(it ended the connection|UND_ERR_SOCKET)$/],
     ['says 404 and is not packed as it says', /^HTTP 404$/, 404],
     ['has endless headers', /^(UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/],
     ['hangs up', /^(UND_ERR_SOCKET|ECONNRESET)$/],
     ['redirects to its own origin', /^HTTP 302$/, 302],
   ]
+  test('one that has no end of interim responses is a failure, soon', async () => {
+    const { document, connection } = await get(hostile['has no end of interim responses']!)
+    await assertFailure(document, /^no end of interim responses$/)
+    await roundTrip()
+    assert.ok(connection.bytesWritten < 32 * 2 ** 20, `${connection.bytesWritten} bytes`)
+  })
+
+  test('a few interim responses are none', async () => {
+    const { document } = await get((_request, response) => {
+      for (let hint = 0; hint < 10; hint += 1) response.writeEarlyHints({ link: '</style.css>; rel=preload' })
+      response.end('[1, 2]')
+    })
+    assert.deepEqual(await document, [1, 2])
+  })
+
   for (const [name, reason, status] of failures) {
     test(`one that ${name} is a failure`, async () => {
       const { document } = await get(hostile[name]!)
       await assertFailure(document, reason, status)
     })
 
+    // How an answer is packed is fetch's affair there, and so is how much of it is unpacked to nothing.
+    if (name === 'is packed out of nothing') continue
     test(`one that ${name} is a failure through a dispatcher`, async () => {
       const { document } = await get(hostile[name]!, { dispatcher: agent })
       await assertFailure(document, reason, status)
@@ -247,6 +265,24 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
       assert.ok(connection.bytesWritten < 32 * 2 ** 20, `${connection.bytesWritten} bytes`)
     })
   }
+})
+
+suite('connections', () => {
+  test('each fetch has one of its own, so that no answer is there before it was asked for', async () => {
+    const connections = []
+    for (let fetch = 0; fetch < 3; fetch += 1) {
+      const { document, connection } = await get((request, response) => {
+        // No word of closing, and more than was asked for.
+        response.socket!.write(
+          'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"next"',
+        )
+        request.resume()
+      })
+      assert.deepEqual(await document, [])
+      connections.push(connection)
+    }
+    assert.equal(new Set(connections).size, 3)
+  })
 })
 
 suite('redirects', () => {

@@ -50,6 +50,7 @@ describe('the packed package, installed by a user', () => {
     t.assert.deepEqual([...plugin].filter((module) => testing.has(module)).toSorted(), [
       ...common,
       'node:crypto',
+      'node:events',
       'node:http',
     ])
     t.assert.deepEqual([...testing].filter((module) => !module.startsWith(dist)).toSorted(), [
@@ -72,7 +73,7 @@ describe('the packed package, installed by a user', () => {
           'node:crypto',
           'node:diagnostics_channel',
         ],
-        ...['node:http', 'node:https', 'node:stream', 'node:util', 'node:zlib'],
+        ...['node:events', 'node:http', 'node:https', 'node:stream', 'node:util', 'node:zlib'],
       ],
     )
     t.assert.ok(loadedBy(join(dist, 'keys/key-set.js')).has('get-jwks'))
