@@ -1,9 +1,9 @@
 import { createKey, type Algorithm, type Issuer, type Key } from '../issuer.ts'
 import { bareVerifier, partsOf } from './bare-verify.ts'
-import { express, fastify, field, type Entry } from './field.ts'
-import type { Load, LoadGenerator, Measurement, Server } from './processes.ts'
+import { Contestants, isAll } from './contestants.ts'
+import { field, type Entry } from './field.ts'
+import type { Load, LoadGenerator, Measurement } from './processes.ts'
 import { figure, spread, table, type Row } from './report.ts'
-import { startAll } from './servers.ts'
 import type { Size } from './size.ts'
 import { shuffled, summarize, type Summary } from './statistics.ts'
 import { createTokens } from './tokens.ts'
@@ -65,36 +65,34 @@ export class Acceptance {
       new: { file: fresh, from: round * share, count: share, milliseconds: size.milliseconds },
     })
 
-    const servers = await startAll([fastify, express, ...field.map(({ name }) => name)], issuer)
-    const able: Server[] = []
-    const unable: string[] = []
-    for (const server of servers) {
-      const requests = { from: 0, count: size.warmUp, milliseconds: 6 * size.milliseconds }
-      await load.measure(server, { ...requests, file: warmUp })
-      const { statuses } = await load.measure(server, { ...requests, file: seen })
-      if (isAll(statuses, '200')) able.push(server)
-      else unable.push(`${server.name} (${Object.keys(statuses).join(', ')})`)
-    }
-
-    const serverOf = new Map(able.map((server) => [server.name, server]))
-    const entries = field.filter(({ name }) => serverOf.has(name))
     const rounds: Round[] = []
+    let contestants: Contestants | undefined
     for (let round = 0; round < size.rounds; round += 1) {
+      if (round % Math.ceil(size.rounds / size.starts) === 0) {
+        await contestants?.close()
+        const asked = { from: 0, count: size.warmUp, milliseconds: size.warmUpMilliseconds }
+        contestants = await Contestants.start(issuer, load, [
+          { ...asked, file: warmUp },
+          { ...asked, file: seen },
+        ])
+      }
       const pairs = new Map<string, Pair>()
       for (const workload of ['seen', 'new'] as const) {
         const measure = async (name: string): Promise<Measurement> => {
-          const measurement = await load.measure(serverOf.get(name)!, loads(round)[workload])
+          const measurement = await load.measure(contestants!.server(name), loads(round)[workload])
           if (isAll(measurement.statuses, '200')) return measurement
           throw new Error(`${name} answered ${JSON.stringify(measurement.statuses)}`)
         }
-        for (const { name, bare } of shuffled(entries)) {
+        for (const { name, bare } of shuffled(contestants!.entries)) {
           pairs.set(`${workload} ${name}`, { bare: await measure(bare), measured: await measure(name) })
         }
       }
       rounds.push({ verify: bareVerify(key, headers.slice(0, users)), pairs })
       process.stderr.write(`${algorithm}: round ${round + 1} of ${size.rounds}\n`)
     }
-    await Promise.all(servers.map((server) => server.close()))
+    const { unable } = contestants!
+    await contestants!.close()
+    const entries = field.filter(({ name }) => rounds.every(({ pairs }) => pairs.has(`seen ${name}`)))
     return new Acceptance(algorithm, entries, rounds, unable)
   }
 
@@ -189,8 +187,4 @@ function bareVerify({ alg, jwk }: Key, headers: readonly string[]): number {
   for (let repeat = 0; repeat < repeats; repeat += 1) verifyAll()
   const { user, system } = process.cpuUsage(before)
   return (user + system) / (repeats * parts.length)
-}
-
-function isAll(statuses: Readonly<Record<string, number>>, status: string): boolean {
-  return Object.keys(statuses).join(' ') === status
 }

@@ -48,7 +48,7 @@ export async function profiles(issuer: Issuer, load: LoadGenerator, size: Size):
   const shares: Map<string, number>[] = []
   for (const [name, work] of workloads) {
     await using server = await Server.start(ours, issuer)
-    const milliseconds = 6 * size.milliseconds
+    const milliseconds = 3_000
     const asked = { from: 0, milliseconds, count: warmUp }
     const store = (title: string, all: readonly string[]): string =>
       load.store(

@@ -4,12 +4,15 @@ import type { Algorithm } from '../issuer.ts'
 export interface Size {
   readonly algorithms: readonly Algorithm[]
   readonly rounds: number
+  /** How often all servers are started anew within these. */
+  readonly starts: number
   /** How long one measurement takes, at most. */
   readonly milliseconds: number
   /** Tokens that are never seen before, for all rounds together. */
   readonly newTokens: number
   /** Requests that nobody counts, with new tokens and as many with seen ones: Node compiles what is used often. */
   readonly warmUp: number
+  readonly warmUpMilliseconds: number
   /** Measurements by autocannon, which counts in whole seconds. */
   readonly cannonRounds: number
   readonly cannonSeconds: number
@@ -28,11 +31,13 @@ export interface Size {
 
 export const full: Size = {
   algorithms: ['RS256', 'ES256', 'EdDSA'],
-  rounds: 40,
+  rounds: 9,
+  starts: 3,
   milliseconds: 100,
-  newTokens: 50_000,
-  warmUp: 10_000,
-  cannonRounds: 15,
+  newTokens: 20_000,
+  warmUp: 5_000,
+  warmUpMilliseconds: 700,
+  cannonRounds: 9,
   cannonSeconds: 1,
   seenRequests: 10_000,
   refusedRequests: 2_000,
@@ -46,9 +51,11 @@ export const full: Size = {
 export const quick: Size = {
   algorithms: ['RS256'],
   rounds: 2,
+  starts: 2,
   milliseconds: 300,
   newTokens: 2_000,
   warmUp: 500,
+  warmUpMilliseconds: 500,
   cannonRounds: 2,
   cannonSeconds: 1,
   seenRequests: 1_000,
