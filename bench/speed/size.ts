@@ -31,12 +31,12 @@ export interface Size {
 
 export const full: Size = {
   algorithms: ['RS256', 'ES256', 'EdDSA'],
-  rounds: 9,
+  rounds: 30,
   starts: 3,
   milliseconds: 100,
-  newTokens: 20_000,
-  warmUp: 5_000,
-  warmUpMilliseconds: 700,
+  newTokens: 50_000,
+  warmUp: 10_000,
+  warmUpMilliseconds: 1_500,
   cannonRounds: 9,
   cannonSeconds: 1,
   seenRequests: 10_000,
