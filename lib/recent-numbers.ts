@@ -1,36 +1,33 @@
-/** Bits for each number: as few as one in 16 numbers is then taken for one that was added. */
-const bitsForEach = 32
-const fewestBits = 65_536
+const fewestPlaces = 2_048
 
 /**
- * Numbers that were added lately: the last `count` for certain, up to twice as many, and now and then one that was
- * never added. Two sets of bits in turn, so that adding makes nothing that would have to be collected, and word by word side by
- * side, so that one look into memory finds both.
+ * Whole numbers that were added lately: the last `count` for certain, up to twice as many, and fewer than one in a hundred of those
+ * that were never added. Two sets in turn, so that adding makes nothing that would have to be collected, and side by side, so
+ * that one look into memory finds both: in each a word for every place, and in it three bits for a number (a blocked Bloom filter).
  */
 export class RecentNumbers {
   readonly #count: number
-  readonly #bits: number
-  readonly #words: Uint32Array
+  readonly #places: number
+  readonly #words: Int32Array
   #added = 0
   #current = 0
 
   constructor(count: number) {
     this.#count = count
     // No power of two, since those would let the last characters of a name decide.
-    this.#bits = Math.max(count * bitsForEach, fewestBits) - 1
-    this.#words = new Uint32Array(2 * Math.ceil(this.#bits / 32))
+    this.#places = Math.max(count, fewestPlaces) - 1
+    this.#words = new Int32Array(2 * this.#places)
   }
 
   has(number: number): boolean {
-    const bit = number % this.#bits
-    const pair = (bit >>> 5) * 2
-    return ((this.#words[pair]! | this.#words[pair + 1]!) & (1 << (bit & 31))) !== 0
+    const first = (number % this.#places) * 2
+    const bits = bitsOf(number)
+    return (this.#words[first]! & bits) === bits || (this.#words[first + 1]! & bits) === bits
   }
 
   add(number: number): void {
     if (this.#added === this.#count) this.#forgetOldest()
-    const bit = number % this.#bits
-    this.#words[(bit >>> 5) * 2 + this.#current]! |= 1 << (bit & 31)
+    this.#words[(number % this.#places) * 2 + this.#current]! |= bitsOf(number)
     this.#added += 1
   }
 
@@ -39,4 +36,10 @@ export class RecentNumbers {
     for (let word = this.#current; word < this.#words.length; word += 2) this.#words[word] = 0
     this.#added = 0
   }
+}
+
+/** A shift counts no more than five bits of its number, so each of these takes its own five of the mixed 32. */
+function bitsOf(number: number): number {
+  const mixed = Math.imul(number, 0x9e3779b1)
+  return (1 << (mixed >>> 27)) | (1 << (mixed >>> 22)) | (1 << (mixed >>> 17))
 }

@@ -13,7 +13,7 @@ const names = [
   ...bare,
   ...field.map(({ name }) => name).filter((name) => !name.includes(', ') && name !== signatureAlone),
 ]
-const mostRounds = 5
+const mostRounds = 9
 
 /** What refusing costs, by what is wrong with a request, as CPU time of the server for one request. */
 export async function refusals(issuer: Issuer, load: LoadGenerator, size: Size): Promise<string> {
