@@ -1,6 +1,6 @@
 import { createKey, type Issuer } from '../issuer.ts'
 import { express, fastify, field, ours, signatureAlone } from './field.ts'
-import type { LoadGenerator, Measurement } from './processes.ts'
+import type { Load, LoadGenerator, Measurement, Server } from './processes.ts'
 import { figure, spread, table, type Row } from './report.ts'
 import { startAll } from './servers.ts'
 import type { Size } from './size.ts'
@@ -28,12 +28,17 @@ export async function refusals(issuer: Issuer, load: LoadGenerator, size: Size):
     for (const { requests } of kinds) await load.measure(server, { ...requests, count: size.refusedRequests })
   }
   const measured = new Map<string, Measurement[]>()
+  const measure = async (as: string, server: Server, requests: Omit<Load, 'count'>): Promise<void> => {
+    const measurement = await load.measure(server, { ...requests, count: size.refusedRequests })
+    measured.set(as, [...(measured.get(as) ?? []), measurement])
+  }
+  const bareRoute = servers.find(({ name }) => name === fastify)!
   for (let round = 1; round <= Math.min(size.rounds, mostRounds); round += 1) {
     for (const { name, requests } of kinds) {
       for (const server of shuffled(servers)) {
-        const measurement = await load.measure(server, { ...requests, count: size.refusedRequests })
-        const all = `${name} ${server.name}`
-        measured.set(all, [...(measured.get(all) ?? []), measurement])
+        // What is compared is measured together: the machine is slower at one time than at another.
+        if (server.name === ours) await measure(`${name} beside`, bareRoute, requests)
+        await measure(`${name} ${server.name}`, server, requests)
       }
     }
     process.stderr.write(`refusals: round ${round}\n`)
@@ -47,7 +52,7 @@ export async function refusals(issuer: Issuer, load: LoadGenerator, size: Size):
   ])
   const own = kinds.map(({ name: kind }): Row => {
     const samples = measured.get(`${kind} ${ours}`)!
-    const ofBare = measured.get(`${kind} ${fastify}`)!
+    const ofBare = measured.get(`${kind} beside`)!
     return [
       kind,
       spread(summarize(samples.map(({ cpu }) => cpu))),
