@@ -8,15 +8,22 @@ import type { Size } from './size.ts'
 import { shuffled, summarize } from './statistics.ts'
 import { createTokens } from './tokens.ts'
 
-interface Round {
+/** What one second gave. */
+interface Second {
   /** CPU time of the server for one request, microseconds. */
   readonly cpu: number
   readonly requestsPerSecond: number
 }
 
+/** A second of a contestant, and of the bare route just before it. */
+interface Pair {
+  readonly own: Second
+  readonly bare: Second
+}
+
 const users = 200
 const connections = 32
-/** Those that have something to say of a token that was seen before. */
+/** Those that have something to say of a token that was seen before. The bare route is one of them: what it "adds" in another process is noise. */
 const names = [
   fastify,
   ...field.map(({ name }) => name).filter((name) => name === ours || name.endsWith(', cached')),
@@ -39,32 +46,48 @@ async function ofAlgorithm(algorithm: Algorithm, issuer: Issuer, size: Size): Pr
     method: 'GET' as const,
     headers: { authorization: `Bearer ${token}` },
   }))
-  const servers = await startAll(names, issuer)
-  const able: Server[] = []
-  for (const server of servers) if (await run(server, requests, size.cannonSeconds)) able.push(server)
-  const rounds = new Map(able.map((server) => [server.name, [] as Round[]]))
-  for (let round = 0; round < size.cannonRounds; round += 1) {
-    for (const server of shuffled(able)) {
-      const result = await run(server, requests, size.cannonSeconds)
-      if (!result) throw new Error(`${server.name} refused a token`)
-      rounds.get(server.name)!.push(result)
+  const secondOf = (server: Server): Promise<Second | undefined> => run(server, requests, size.cannonSeconds)
+  const pairs = new Map<string, Pair[]>()
+  for (let start = 1; start <= size.starts; start += 1) {
+    const [bare, ...contestants] = await startAll([fastify, ...names], issuer)
+    await secondOf(bare!)
+    const able: Server[] = []
+    for (const server of contestants) if (await secondOf(server)) able.push(server)
+    for (let round = 1; round <= size.cannonRounds / size.starts; round += 1) {
+      for (const server of shuffled(able)) {
+        const before = await secondOf(bare!)
+        const own = await secondOf(server)
+        if (!before || !own) throw new Error(`${server.name} refused a token`)
+        pairs.set(server.name, [...(pairs.get(server.name) ?? []), { own, bare: before }])
+      }
     }
-    process.stderr.write(`autocannon, ${algorithm}: round ${round + 1} of ${size.cannonRounds}\n`)
+    await Promise.all([bare!, ...contestants].map((server) => server.close()))
+    process.stderr.write(`autocannon, ${algorithm}: start ${start} of ${size.starts}\n`)
   }
-  await Promise.all(servers.map((server) => server.close()))
 
-  const bare = rounds.get(fastify)!
-  const rows = Array.from(rounds, ([name, measured]): Row => {
-    const isBare = name === fastify
+  const rows = names.flatMap((name): Row[] => {
+    const measured = pairs.get(name)
+    if (!measured) return []
     return [
-      name,
-      spread(summarize(measured.map(({ cpu }) => cpu))),
-      isBare ? '' : spread(summarize(measured.map(({ cpu }, round) => cpu - bare[round]!.cpu))),
-      isBare ? '' : spread(summarize(measured.map(({ cpu }, round) => cpu / bare[round]!.cpu))),
-      figure(summarize(measured.map(({ requestsPerSecond }) => requestsPerSecond)).median),
+      [
+        name === fastify ? 'bare, in another process' : name,
+        spread(summarize(measured.map(({ bare }) => bare.cpu))),
+        spread(summarize(measured.map(({ own }) => own.cpu))),
+        spread(summarize(measured.map(({ own, bare }) => own.cpu - bare.cpu))),
+        spread(summarize(measured.map(({ own, bare }) => own.cpu / bare.cpu))),
+        figure(summarize(measured.map(({ own }) => own.requestsPerSecond)).median),
+      ],
     ]
   })
-  return `${algorithm}:\n\n${table(['', 'CPU per request, µs', 'added to the bare route, µs', 'by the bare route', 'requests/s'], rows)}`
+  const head = [
+    '',
+    'bare, CPU per request, µs',
+    'CPU per request, µs',
+    'added, µs',
+    'by the bare route',
+    'requests/s',
+  ]
+  return `${algorithm}:\n\n${table(head, rows)}`
 }
 
 /** Undefined where a token was refused. */
@@ -72,7 +95,7 @@ async function run(
   server: Server,
   requests: autocannon.Request[],
   duration: number,
-): Promise<Round | undefined> {
+): Promise<Second | undefined> {
   const before = await server.read()
   const result = await autocannon({ url: server.url, connections, duration, requests })
   const { cpu } = await server.read()

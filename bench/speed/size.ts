@@ -13,7 +13,7 @@ export interface Size {
   /** Requests that nobody counts, with new tokens and as many with seen ones: Node compiles what is used often. */
   readonly warmUp: number
   readonly warmUpMilliseconds: number
-  /** Measurements by autocannon, which counts in whole seconds. */
+  /** Measurements by autocannon, which counts in whole seconds, of each contestant and in all starts. */
   readonly cannonRounds: number
   readonly cannonSeconds: number
   /** Requests of one measurement with tokens seen before. */
@@ -37,7 +37,7 @@ export const full: Size = {
   newTokens: 50_000,
   warmUp: 10_000,
   warmUpMilliseconds: 1_500,
-  cannonRounds: 15,
+  cannonRounds: 20,
   cannonSeconds: 1,
   seenRequests: 10_000,
   refusedRequests: 2_000,
