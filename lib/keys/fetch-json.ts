@@ -100,7 +100,19 @@ async function byHttp(url: URL, signal: AbortSignal, maxResponseSize: number): P
   const unpack = unpackers.get(response.headers['content-encoding']?.trim().toLowerCase())
   const packed = (): AsyncIterable<Uint8Array> => bounded(response, maxResponseSize)
   const body = unpack ? pipeline(packed, unpack(), () => {}) : response
-  return { status: response.statusCode!, body, discard: () => response.destroy() }
+  return { status: response.statusCode!, body: closing(response, body), discard: () => response.destroy() }
+}
+
+/** Unpacking can fail while more of the response is awaited, and does not end it by itself. */
+async function* closing(
+  response: IncomingMessage,
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } finally {
+    response.destroy()
+  }
 }
 
 const unpackers = new Map<string | undefined, () => Transform>([

@@ -62,6 +62,9 @@ export const hostile: Readonly<Record<string, Handler>> = {
   'is huge when it is unpacked'(_request, response) {
     response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(bomb)
   },
+  'is huge when it is unpacked and stalls'(_request, response) {
+    response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).write(zipped(2))
+  },
   'says 500': body(`{"error": "${bodyText}"}`, json, 500),
   'says 404': body(`{"error": "${bodyText}"}`, json, 404),
   'says 502 in HTML': body(html, { 'content-type': 'text/html' }, 502),
@@ -71,6 +74,9 @@ export const hostile: Readonly<Record<string, Handler>> = {
   'is empty': body(''),
   'has no content': body('', {}, 204),
   'is not packed as it says': body(`{"keys": ["${bodyText}"]}`, { ...json, 'content-encoding': 'gzip' }),
+  'is not packed as it says and stalls'(_request, response) {
+    response.writeHead(200, { ...json, 'content-encoding': 'br' }).write(bodyText)
+  },
   'is packed in a way nobody knows': body(bodyText, { ...json, 'content-encoding': 'nope' }),
   'is packed in a way that only objects know': body(bodyText, { ...json, 'content-encoding': 'constructor' }),
   'is not HTTP': raw(`${bodyText}\r\n\r\n`),

@@ -178,6 +178,7 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
     ['has no end', tooLong],
     ['has no end and is an error', /^HTTP 500$/, 500],
     ['is huge when it is unpacked', tooLong],
+    ['is huge when it is unpacked and stalls', tooLong],
     ['says 500', /^HTTP 500$/, 500],
     ['says 404', /^HTTP 404$/, 404],
     ['says 502 in HTML', /^HTTP 502$/, 502],
@@ -187,6 +188,7 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
     ['is empty', /^not JSON$/],
     ['has no content', /^not JSON$/],
     ['is not packed as it says', /^Z_DATA_ERROR$/],
+    ['is not packed as it says and stalls', /^(Z_DATA_ERROR|ERR_+[A-Z_]+)$/],
     ['is packed in a way nobody knows', /^not JSON$/],
     ['is packed in a way that only objects know', /^not JSON$/],
     ['is not HTTP', /^(HPE_[A-Z_]+|HTTPParserError)$/],
@@ -255,7 +257,13 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
     assert.ok(!server.requests.includes(path))
   })
 
-  for (const name of ['has no end', 'has no end and is an error']) {
+  for (const name of [
+    'has no end',
+    'has no end and is an error',
+    'is packed out of nothing',
+    'is huge when it is unpacked and stalls',
+    'is not packed as it says and stalls',
+  ]) {
     test(`of one that ${name} little is read, and its connection ends at once`, async () => {
       const { document, connection } = await get(hostile[name]!)
       await assert.rejects(document, IssuerFailure)
