@@ -27,7 +27,8 @@ export class Origins {
 
   /**
    * The origin that a token seems to have: a guess, for whoever verifies it and then compares the `iss` of the verified claims.
-   * Everything else of its form is right where it is verified: the header was read before, fast-jwt sees to the alphabet.
+   * Everything else of its form is right where it is verified: a header of this text was read before, fast-jwt sees to the alphabet and to dots that are too
+   * many, and the signature's last character is looked at beside it.
    */
   find(raw: string): Origin | undefined {
     const first = raw.indexOf('.')

@@ -31,7 +31,7 @@ interface Candidate {
   readonly token: UnverifiedToken
   /** Whose signature it has, where it was verified before. */
   readonly verifiedBy: Verifier | undefined
-  /** Whose token it was seen not to be. */
+  /** Whose token it was seen not to be, by its signature or its `iss`. */
   readonly refusedBy: Verifier | undefined
   readonly startedAt: number
 }

@@ -27,6 +27,6 @@ suite('recent numbers', () => {
     const recent = new RecentNumbers(10_000)
     for (const number of numbers(1, 20_000)) recent.add(number)
     const mistaken = numbers(1_000_000, 10_000).filter((number) => recent.has(number)).length
-    t.assert.ok(mistaken < 200, `${mistaken} of 10,000`)
+    t.assert.ok(mistaken < 100, `${mistaken} of 10,000`)
   })
 })
