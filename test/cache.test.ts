@@ -160,7 +160,8 @@ suite('how long a token is known', () => {
     t.assert.deepEqual(await ask(token), [200, 'verified'])
   })
 
-  test('a look-up that shows a new key and the old one gone ends what the old one verified, and would verify', async (t) => {
+  test('a look-up that shows a new key and the old one gone ends what the old one verified, and would verify', async (t: TestContext) => {
+    const drop = t.mock.method(TokenCache.prototype, 'dropVerifiedBy')
     const { issuer, ask, learn } = await start(t)
     const [known, once, never] = await tokens(issuer, 3)
     await learn(known!)
@@ -170,6 +171,11 @@ suite('how long a token is known', () => {
     issuer.keys = [other.jwk]
     t.assert.deepEqual(await ask(await issuer.token({ key: other })), [200, 'verified'])
     for (const token of [known, once, never]) t.assert.deepEqual(await ask(token!), [401, 'refused'])
+    const keys = drop.mock.calls.map((call) => call.arguments[0].size)
+    t.assert.deepEqual(
+      keys.filter((count) => count > 0),
+      [1],
+    )
   })
 
   test('a key that is replaced under its kid ends it', async (t) => {
