@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { acceptedTimes } from './checks.ts'
 import { weigh } from './json.ts'
 import { RecentNumbers } from './recent-numbers.ts'
 import type { AccessToken, AccessTokenClaims, JoseHeader } from './token.ts'
@@ -13,33 +14,59 @@ export interface CacheSettings {
   readonly maxBytes: number
 }
 
+/** How long a text is kept at most, in milliseconds: long enough for a client that makes one request after the other. */
+const textLifetime = 10_000
+
 /** A token of which all is known to be good, its times aside, for as long as its verifier is the one to ask. */
 export class KnownToken {
   readonly verifier: Verifier
+  readonly #from: number
+  readonly #until: number
   readonly #header: JoseHeader
   readonly #claims: AccessTokenClaims
   readonly #digest: string
-  #recent: WeakRef<AccessToken>
+  #credentials: string | undefined
+  #accessToken: AccessToken | undefined
 
   constructor(accessToken: AccessToken, verifier: Verifier) {
     this.verifier = verifier
+    // Here and not with the claims, so that these stay where they are, far from the processor.
+    const { from, until } = acceptedTimes(verifier.rules, accessToken.claims)
+    this.#from = from
+    this.#until = until
     this.#header = accessToken.header
     this.#claims = accessToken.claims
     this.#digest = digestOf(accessToken.raw)
-    this.#recent = new WeakRef(accessToken)
+    this.#credentials = undefined
+    this.#accessToken = undefined
+  }
+
+  /** The access token, if it came in these credentials a moment ago, word for word: a tenth of the price of a digest. */
+  recall(credentials: string): AccessToken | undefined {
+    return this.#credentials === credentials ? this.#accessToken : undefined
   }
 
   /**
-   * The access token, if this is the text of it: by its SHA-256, so that no token is kept in memory for it. A text that the
-   * garbage collector has not come to yet is compared with that one, which takes a tenth of the time.
+   * The access token, if this is the text of it: by its SHA-256.
+   *
+   * @param credentials - What the text came in.
    */
-  match(raw: string): AccessToken | undefined {
-    const recent = this.#recent.deref()
-    if (recent !== undefined && recent.raw === raw) return recent
+  match(raw: string, credentials: string): AccessToken | undefined {
     if (this.#digest !== digestOf(raw)) return undefined
-    const accessToken = Object.freeze({ claims: this.#claims, header: this.#header, raw })
-    this.#recent = new WeakRef(accessToken)
-    return accessToken
+    this.#credentials = credentials
+    this.#accessToken ??= Object.freeze({ claims: this.#claims, header: this.#header, raw })
+    return this.#accessToken
+  }
+
+  /** Whether its claims have the token accepted at this time, in milliseconds since the epoch. */
+  isTimely(now: number): boolean {
+    return now >= this.#from && now < this.#until
+  }
+
+  /** Lets go of the text. */
+  forget(): void {
+    this.#credentials = undefined
+    this.#accessToken = undefined
   }
 }
 
@@ -60,10 +87,14 @@ export class TokenCache {
   /** Expired ones and the like, so that a client that doesn't let go of one costs no signature, and no good token its place. */
   readonly #untimely: Known
   readonly #seen: RecentNumbers
+  /** Those whose text is in memory. */
+  readonly #recent = new Set<KnownToken>()
+  #forgetting: NodeJS.Timeout | undefined
 
   constructor({ max, maxBytes }: CacheSettings) {
-    this.#timely = new LRUCache({ max, maxSize: maxBytes })
-    this.#untimely = new LRUCache({ max: fractionOf(max), maxSize: fractionOf(maxBytes) })
+    const dispose = (known: KnownToken): boolean => this.#recent.delete(known)
+    this.#timely = new LRUCache({ max, maxSize: maxBytes, dispose })
+    this.#untimely = new LRUCache({ max: fractionOf(max), maxSize: fractionOf(maxBytes), dispose })
     this.#seen = new RecentNumbers(max)
   }
 
@@ -72,10 +103,19 @@ export class TokenCache {
     return this.#timely.calculatedSize + this.#untimely.calculatedSize
   }
 
-  /** The one that a text may be the token of. */
-  find(raw: string): KnownToken | undefined {
-    const name = nameOf(raw)
+  /** The one that credentials may hold, whatever stands before the token in them. */
+  find(credentials: string): KnownToken | undefined {
+    const name = nameOf(credentials)
     return this.#timely.get(name) ?? this.#untimely.get(name)
+  }
+
+  /** As `match` of the one that was found, and its text is kept for a while: for longer, no token stays in memory. */
+  match(known: KnownToken, raw: string, credentials: string): AccessToken | undefined {
+    const accessToken = known.match(raw, credentials)
+    if (!accessToken) return undefined
+    this.#recent.add(known)
+    if (!this.#forgetting) this.#forgetting = setTimeout(() => this.#forgetTexts(), textLifetime).unref()
+    return accessToken
   }
 
   /**
@@ -107,6 +147,12 @@ export class TokenCache {
       const all = Array.from(known.entries())
       for (const [name, { verifier }] of all) if (verifiers.has(verifier)) known.delete(name)
     }
+  }
+
+  #forgetTexts(): void {
+    for (const known of this.#recent) known.forget()
+    this.#recent.clear()
+    this.#forgetting = undefined
   }
 }
 

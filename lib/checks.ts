@@ -53,9 +53,31 @@ export function timesRefusal(
   if (now >= exp * 1000 + clockTolerance) return refusals.expired
   if (nbf !== undefined && now < nbf * 1000 - clockTolerance) return refusals.notActive
   if (maxTokenAge === undefined) return undefined
-  const age = now - iat! * 1000
-  if (age >= maxTokenAge + clockTolerance) return refusals.expired
-  return age < -clockTolerance ? refusals.claims : undefined
+  const issued = iat! * 1000
+  if (now >= issued + maxTokenAge + clockTolerance) return refusals.expired
+  return now < issued - clockTolerance ? refusals.claims : undefined
+}
+
+/** A span of time, in milliseconds since the epoch. */
+export interface Span {
+  readonly from: number
+  /** The first millisecond behind it. */
+  readonly until: number
+}
+
+/** When `timesRefusal` has nothing against these claims: what doesn't change, worked out once. */
+export function acceptedTimes(
+  { clockTolerance, maxTokenAge }: ClaimRules,
+  { exp, nbf, iat }: AccessTokenClaims,
+): Span {
+  let from = nbf === undefined ? -Infinity : nbf * 1000 - clockTolerance
+  let until = exp * 1000 + clockTolerance
+  if (maxTokenAge !== undefined) {
+    const issued = iat! * 1000
+    from = Math.max(from, issued - clockTolerance)
+    until = Math.min(until, issued + maxTokenAge + clockTolerance)
+  }
+  return { from, until }
 }
 
 function valuesRefusal(rules: ClaimRules, claims: AccessTokenClaims): Refusal | undefined {

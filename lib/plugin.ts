@@ -29,32 +29,34 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const verified = Symbol(name)
   const verdicts = (request: FastifyRequest): Verdicts => request as unknown as Verdicts
   const baseChallenge = challengeIn(realm)
-  const server = new ResourceServer(issuers, { ...context, log: app.log })
+  // What an application finds by itself is the token, and nothing around it.
+  const tokenIn = getToken ? String : bearerToken
+  const server = new ResourceServer(issuers, { ...context, log: app.log, tokenIn })
   const openApi = new OpenApi(issuers)
 
   /** The refusal, once the reply and those who watch know of it. */
-  const refused = (reply: FastifyReply, refusal: JwksAuthError, token?: unknown): JwksAuthError => {
+  const refused = (
+    reply: FastifyReply,
+    refusal: JwksAuthError,
+    from?: AccessToken | string,
+  ): JwksAuthError => {
     setRefusalHeaders(reply, baseChallenge, refusal)
     if (diagnostics.tokenRefused.hasSubscribers) {
-      diagnostics.tokenRefused.publish({ code: refusal.code, ...server.describe(token) })
+      diagnostics.tokenRefused.publish({ code: refusal.code, ...server.describe(from) })
     }
     return refusal
   }
 
   /** What comes of an error: an issuer that can't be reached is a refusal, anything else is the application's own. */
-  const failed = (reply: FastifyReply, error: unknown, token: unknown): JwksAuthError => {
+  const failed = (reply: FastifyReply, error: unknown, credentials: string): JwksAuthError => {
     // All who waited for one answer were told of the same error, and each has a reply of its own.
-    if (error instanceof JwksAuthError) return refused(reply, new JwksAuthError(error), token)
+    if (error instanceof JwksAuthError) return refused(reply, new JwksAuthError(error), credentials)
     throw error instanceof FinderFailure ? error.cause : error
   }
 
   const authenticate = (request: FastifyRequest, reply: FastifyReply, isOptional: boolean): Outcome => {
     if (verdicts(request)[verified]) return undefined
-    if (!getToken) {
-      const token = bearerToken(request.headers.authorization)
-      if (token instanceof JwksAuthError) return refused(reply, token)
-      return verify(request, reply, isOptional, token)
-    }
+    if (!getToken) return verify(request, reply, isOptional, request.headers.authorization)
     const found = getToken(request)
     return isThenable(found)
       ? Promise.resolve(found).then((token) => verify(request, reply, isOptional, token))
@@ -65,23 +67,24 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     request: FastifyRequest,
     reply: FastifyReply,
     isOptional: boolean,
-    token: string | null | undefined,
+    credentials: string | null | undefined,
   ): Outcome => {
-    if (token === undefined || token === null) {
+    if (credentials === undefined || credentials === null) {
       if (!isOptional) return refused(reply, new JwksAuthError(refusals.noCredentials))
       request.user ??= null as unknown as JwksAuthUser
       return undefined
     }
+    if (typeof credentials !== 'string') return refused(reply, new JwksAuthError(refusals.unreadable))
     let verdict: Verdict | Promise<Verdict>
     try {
-      verdict = server.verify(token)
+      verdict = server.verify(credentials)
     } catch (error) {
-      return failed(reply, error, token)
+      return failed(reply, error, credentials)
     }
-    if (!(verdict instanceof Promise)) return accept(request, reply, verdict, token)
+    if (!(verdict instanceof Promise)) return accept(request, reply, verdict, credentials)
     return verdict.then(
-      (settled) => accept(request, reply, settled, token),
-      (error: unknown) => failed(reply, error, token),
+      (settled) => accept(request, reply, settled, credentials),
+      (error: unknown) => failed(reply, error, credentials),
     )
   }
 
@@ -89,9 +92,9 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     request: FastifyRequest,
     reply: FastifyReply,
     verdict: Verdict,
-    token: unknown,
+    credentials: string,
   ): Outcome => {
-    if (verdict instanceof JwksAuthError) return refused(reply, verdict, token)
+    if (verdict instanceof JwksAuthError) return refused(reply, verdict, credentials)
     if (isRevoked || formatUser) return askCallbacks(request, reply, verdict)
     return admit(request, verdict, verdict.claims as JwksAuthUser)
   }
@@ -104,7 +107,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     const claims = accessToken.claims as JwksAuthClaims
     // A forgotten return is no clean bill.
     if (isRevoked && (await isRevoked(claims, request)) !== false) {
-      return refused(reply, new JwksAuthError(refusals.revoked), accessToken.raw)
+      return refused(reply, new JwksAuthError(refusals.revoked), accessToken)
     }
     const user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
     return admit(request, accessToken, user)
@@ -120,12 +123,15 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     const authorization = readAuthorization(rule)
     const { check } = rule
     const demand = (request: FastifyRequest, reply: FastifyReply): Outcome => {
-      const { claims, raw } = verdicts(request)[verified]!
+      const accessToken = verdicts(request)[verified]!
+      const { claims } = accessToken
       const refusal = authorizationRefusal(authorization, claims)
-      if (refusal) return refused(reply, new JwksAuthError(refusal), raw)
+      if (refusal) return refused(reply, new JwksAuthError(refusal), accessToken)
       if (!check) return undefined
       const decide = (isPermitted: boolean): Error | undefined =>
-        isPermitted === true ? undefined : refused(reply, new JwksAuthError(authorization.notPermitted), raw)
+        isPermitted === true
+          ? undefined
+          : refused(reply, new JwksAuthError(authorization.notPermitted), accessToken)
       const isPermitted = check(claims as JwksAuthClaims, request)
       return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(decide) : decide(isPermitted)
     }

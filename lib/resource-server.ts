@@ -1,4 +1,4 @@
-import { TokenCache, type CacheSettings } from './cache.ts'
+import { TokenCache, type CacheSettings, type KnownToken } from './cache.ts'
 import { claimsRefusal, isGoodButForTime, timesRefusal, type ClaimRules } from './checks.ts'
 import { diagnostics, kidForDisplay } from './diagnostics.ts'
 import { JwksAuthError, refusals, type Refusal } from './errors.ts'
@@ -23,6 +23,8 @@ import type { Verifier } from './verifier.ts'
 export interface ResourceServerContext extends Omit<IssuerContext, 'onRemoved'> {
   /** Undefined: each token is verified each time. */
   readonly cache: CacheSettings | undefined
+  /** The token that credentials hold. */
+  readonly tokenIn: (credentials: string) => string | JwksAuthError
 }
 
 /** A token on its way to a verdict. */
@@ -45,10 +47,12 @@ export class ResourceServer {
   readonly #origins = new Origins()
   readonly #cache: TokenCache | undefined
   readonly #hints: Hints
+  readonly #tokenIn: ResourceServerContext['tokenIn']
 
   constructor(issuers: readonly IssuerSettings[] | IssuerFinder, context: ResourceServerContext) {
     const cache = context.cache && new TokenCache(context.cache)
     this.#cache = cache
+    this.#tokenIn = context.tokenIn
     // Whom a function would find is not known beforehand.
     this.#hints = new Hints(typeof issuers === 'function' ? [] : issuers, context.log)
     this.#issuers = trustedIssuers(issuers, {
@@ -58,28 +62,21 @@ export class ResourceServer {
   }
 
   /**
-   * Verifies an access token, at once where nobody has to be asked. The issuer that it names chooses among those
+   * Verifies the access token in credentials, at once where nobody has to be asked. The issuer that it names chooses among those
    * of the application and does nothing else: no address is ever made here of what stands in a token.
    *
    * @throws {JwksAuthError} `jwks_unavailable`, as a promise.
    * @throws {FinderFailure} with what the application's own function threw.
    */
-  verify(raw: unknown): Verdict | Promise<Verdict> {
-    if (typeof raw !== 'string') return new JwksAuthError(refusals.unreadable)
+  verify(credentials: string): Verdict | Promise<Verdict> {
     const startedAt = performance.now()
-    const known = this.#cache?.find(raw)
-    const accessToken = known?.match(raw)
-    if (accessToken) {
-      const { verifier } = known!
-      if (startedAt < verifier.until) return this.#judgeTimes(accessToken, verifier, startedAt)
-      return this.#askForIssuer({
-        raw,
-        token: accessToken,
-        verifiedBy: verifier,
-        refusedBy: undefined,
-        startedAt,
-      })
-    }
+    const known = this.#cache?.find(credentials)
+    const recalled = known?.recall(credentials)
+    if (recalled) return this.#judgeKnown(known!, recalled, startedAt)
+    const raw = this.#tokenIn(credentials)
+    if (raw instanceof JwksAuthError) return raw
+    const matching = known && this.#cache!.match(known, raw, credentials)
+    if (matching) return this.#judgeKnown(known, matching, startedAt)
     const origin = this.#origins.find(raw)
     const guess = origin && startedAt < origin.verifier.until ? origin.verifier : undefined
     const claims = guess?.verify(raw)
@@ -92,9 +89,9 @@ export class ResourceServer {
     return new JwksAuthError(refusals.unreadable)
   }
 
-  /** What of a token may be repeated: the issuer that it names, if it is one of ours, and its kid. */
-  describe(raw: unknown): { issuer: string | undefined; kid: string | undefined } {
-    const token = typeof raw === 'string' ? readToken(raw) : undefined
+  /** What may be repeated of a token, or of the one in credentials: the issuer that it names, if it is one of ours, and its kid. */
+  describe(from: AccessToken | string | undefined): { issuer: string | undefined; kid: string | undefined } {
+    const token = typeof from === 'string' ? this.#read(from) : from
     const issuer = token && this.#issuers.has(token.claims.iss) ? (token.claims.iss as string) : undefined
     return { issuer, kid: kidForDisplay(token?.header.kid) }
   }
@@ -112,6 +109,28 @@ export class ResourceServer {
   /** Ends the fetches in flight. */
   close(): void {
     this.#issuers.close()
+  }
+
+  #read(credentials: string): UnverifiedToken | undefined {
+    const raw = this.#tokenIn(credentials)
+    return typeof raw === 'string' ? readToken(raw) : undefined
+  }
+
+  /** Of a token that is known there is no more to be asked than whether its key holds, and what time it is. */
+  #judgeKnown(known: KnownToken, accessToken: AccessToken, startedAt: number): Verdict | Promise<Verdict> {
+    const { verifier } = known
+    if (startedAt < verifier.until) {
+      if (known.isTimely(Date.now())) return accepted(accessToken, true, startedAt)
+      return this.#judgeTimes(accessToken, verifier, startedAt)
+    }
+    const { raw } = accessToken
+    return this.#askForIssuer({
+      raw,
+      token: accessToken,
+      verifiedBy: verifier,
+      refusedBy: undefined,
+      startedAt,
+    })
   }
 
   #askForIssuer(candidate: Candidate): Verdict | Promise<Verdict> {
@@ -168,7 +187,6 @@ export class ResourceServer {
     return accepted(accessToken, false, startedAt)
   }
 
-  /** Of a token that is known there is no more to be asked. */
   #judgeTimes(accessToken: AccessToken, { rules }: Verifier, startedAt: number): Verdict {
     const { header, claims } = accessToken
     const now = Date.now()

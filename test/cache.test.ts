@@ -17,6 +17,8 @@ interface Started {
   readonly issuer: TestIssuer
   /** Calls with a token, and tells its status and whether its signature was verified anew. */
   readonly ask: (token: string) => Promise<Verdict>
+  /** The same with an Authorization header. */
+  readonly authorize: (authorization: string) => Promise<Verdict>
   /** Calls twice, after which a token is known. */
   readonly learn: (token: string) => Promise<Verdict>
 }
@@ -31,17 +33,18 @@ async function start(t: TestContext, options: Partial<JwksAuthOptions> = {}): Pr
     await issuer.close()
   })
   const accepted = eventsOf(t, diagnostics.tokenAccepted)
-  const ask = async (token: string): Promise<Verdict> => {
+  const authorize = async (authorization: string): Promise<Verdict> => {
     accepted.length = 0
-    const { statusCode } = await call(app, token)
+    const { statusCode } = await app.inject({ url: '/secured', headers: { authorization } })
     const [event] = accepted
     return [statusCode, event ? (event.cached ? 'cached' : 'verified') : 'refused']
   }
+  const ask = (token: string): Promise<Verdict> => authorize(`Bearer ${token}`)
   const learn = async (token: string): Promise<Verdict> => {
     await ask(token)
     return ask(token)
   }
-  return { issuer, ask, learn }
+  return { issuer, ask, authorize, learn }
 }
 
 suite('a verified token', () => {
@@ -97,6 +100,21 @@ suite('a verified token', () => {
       t.assert.deepEqual(await ask(token), [200, 'cached'])
     })
   }
+})
+
+suite('the credentials of a known token', () => {
+  test('may be spelled in each way that is right, and in no other', async (t) => {
+    const { issuer, authorize, learn } = await start(t)
+    const token = await issuer.token()
+    await learn(token)
+    for (let round = 0; round < 2; round += 1) {
+      t.assert.deepEqual(await authorize(`Bearer ${token}`), [200, 'cached'])
+      t.assert.deepEqual(await authorize(`bearer   ${token}`), [200, 'cached'])
+      for (const other of [`Basic ${token}`, token, `Bearer x ${token}`, `Bearer ${token} ${token}`]) {
+        t.assert.deepEqual(await authorize(other), [401, 'refused'])
+      }
+    }
+  })
 })
 
 suite('how long a token is known', () => {
@@ -370,6 +388,11 @@ suite('the cache itself', () => {
   function keep(cache: TokenCache, accessToken: AccessToken, by = verifier): void {
     for (let round = 0; round < 2; round += 1) cache.keep(accessToken, by, true)
   }
+  /** The access token that credentials hold, by what is remembered of it. */
+  const recognize = (cache: TokenCache, credentials: string): AccessToken | undefined => {
+    const known = cache.find(credentials)
+    return known?.recall(credentials) ?? (known && cache.match(known, credentials.slice(7), credentials))
+  }
   const collectGarbage = async (): Promise<void> => {
     setFlagsFromString('--expose-gc')
     // What was looked at in this turn of the event loop is kept until its end.
@@ -391,32 +414,81 @@ suite('the cache itself', () => {
     )
   })
 
-  test('takes no token for another one of the same end, be its text still there or not', async (t) => {
+  test('takes no token for another one of the same end, be its text still there or not', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
     const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
     keep(cache, tokenOf(rawOf(1)))
-    for (const collect of [async () => {}, collectGarbage]) {
-      await collect()
-      t.assert.equal(cache.find(`y${rawOf(1)}`)!.match(`y${rawOf(1)}`), undefined)
-      t.assert.equal(cache.find(rawOf(1))!.match(rawOf(1))!.raw, rawOf(1))
+    for (let round = 0; round < 4; round += 1) {
+      if (round % 2 === 0) t.mock.timers.tick(10_000)
+      t.assert.equal(recognize(cache, `Bearer y${rawOf(1)}`), undefined)
+      t.assert.equal(recognize(cache, `Bearer ${rawOf(1)}`)!.raw, rawOf(1))
     }
   })
 
-  test('holds no token in memory', async (t) => {
+  test('recalls the credentials that it saw last, word for word', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
     const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
-    let known = new WeakRef<object>({})
+    keep(cache, tokenOf(rawOf(1)))
+    const credentials = `Bearer ${rawOf(1)}`
+    const known = cache.find(credentials)!
+    t.assert.equal(known.recall(credentials), undefined)
+    const accessToken = cache.match(known, rawOf(1), credentials)
+    t.assert.equal(known.recall(`Bearer ${rawOf(1)}`), accessToken)
+    for (const other of [`bearer ${rawOf(1)}`, `Basic ${rawOf(1)}`, rawOf(1)]) {
+      t.assert.equal(known.recall(other), undefined)
+    }
+  })
+
+  test('holds no token in memory for longer than ten seconds', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
+    let text = new WeakRef<object>({})
     const learn = (): void => {
       const accessToken = tokenOf(rawOf(1))
       keep(cache, accessToken)
-      known = new WeakRef(accessToken)
+      text = new WeakRef(accessToken)
     }
     const findAgain = (): void => {
-      known = new WeakRef(cache.find(rawOf(1))!.match(rawOf(1))!)
+      text = new WeakRef(recognize(cache, `Bearer ${rawOf(1)}`)!)
     }
-    for (const step of [learn, findAgain]) {
-      step()
+    learn()
+    await collectGarbage()
+    t.assert.equal(text.deref(), undefined)
+    // As long after the first time as after the second, which has a timer of its own.
+    for (let round = 0; round < 2; round += 1) {
+      findAgain()
+      t.mock.timers.tick(9_999)
+      findAgain()
       await collectGarbage()
-      t.assert.equal(known.deref(), undefined)
+      t.assert.notEqual(text.deref(), undefined)
+      t.mock.timers.tick(1)
+      await collectGarbage()
+      t.assert.equal(text.deref(), undefined)
     }
+  })
+
+  test('holds no token that had to leave', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const cache = new TokenCache({ max: 1, maxBytes: 1e6 })
+    keep(cache, tokenOf(rawOf(1)))
+    const text = new WeakRef(recognize(cache, `Bearer ${rawOf(1)}`)!)
+    keep(cache, tokenOf(rawOf(2)))
+    await collectGarbage()
+    t.assert.equal(text.deref(), undefined)
+  })
+
+  test('has one timer, whoever comes and goes, which keeps no process alive', (t) => {
+    const start = t.mock.method(globalThis, 'setTimeout')
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const cache = new TokenCache({ max: 1, maxBytes: 1e6 })
+    for (let index = 1; index < 10; index += 1) {
+      keep(cache, tokenOf(rawOf(index)))
+      t.assert.notEqual(recognize(cache, `Bearer ${rawOf(index)}`), undefined)
+    }
+    t.assert.equal(start.mock.callCount(), 1)
+    t.assert.equal(timers(), before)
+    clearTimeout(start.mock.calls[0]!.result)
   })
 
   test('keeps as many as there is room for that come again after all others', (t) => {
@@ -425,7 +497,7 @@ suite('the cache itself', () => {
     for (let round = 0; round < 2; round += 1) {
       for (const one of all) cache.keep(one, verifier, true)
     }
-    t.assert.equal(all.filter(({ raw }) => cache.find(raw)?.match(raw)).length, 1_000)
+    t.assert.equal(all.filter(({ raw }) => recognize(cache, `Bearer ${raw}`)).length, 1_000)
   })
 
   test('knows a token by its SHA-256', (t) => {
@@ -462,6 +534,8 @@ suite('the cache itself', () => {
           const claims = JSON.parse(JSON.stringify(claimsOf(index))) as AccessTokenClaims
           freezeDeeply(claims)
           keep(cache, tokenOf(rawOf(index), claims))
+          // A text of its own, as a request has one.
+          recognize(cache, Buffer.from(`Bearer ${rawOf(index)}`).toString())
         }
         for (let round = 0; round < 2; round += 1) gc()
       }

@@ -1,5 +1,5 @@
-import { suite, test } from 'node:test'
-import { claimsRefusal, type ClaimRules } from '../lib/checks.ts'
+import { suite, test, type TestContext } from 'node:test'
+import { acceptedTimes, claimsRefusal, timesRefusal, type ClaimRules } from '../lib/checks.ts'
 import type { JwksAuthErrorCode } from '../lib/errors.ts'
 
 /** A token's time in seconds, and the same moment as the clock of the checks has it. */
@@ -147,6 +147,41 @@ table('iat', [
     { ...aged, claims: { iat } },
   ]),
 ])
+
+suite('the times at which a token is accepted', () => {
+  const exps = [issuedAt + 60, issuedAt + 0.0625, 1e305, -1e305]
+  const nbfs = [undefined, issuedAt - 60, issuedAt + 30.5, issuedAt + 600, 1e305]
+  const ages = [undefined, 10_000, 100_000]
+  for (const clockTolerance of [0, 5_000]) {
+    for (const maxTokenAge of ages) {
+      test(`are those with no refusal, to the millisecond: tolerance ${clockTolerance}, age ${maxTokenAge}`, (t: TestContext) => {
+        const rules = { ...plain, clockTolerance, maxTokenAge }
+        let accepted = 0
+        for (const exp of exps) {
+          for (const nbf of nbfs) {
+            const claims = { ...good, exp, ...(nbf === undefined ? {} : { nbf }) }
+            const { from, until } = acceptedTimes(rules, claims)
+            const edges = [from, until, issuedAt, issuedAt + 60, issuedAt + 600, exp, nbf ?? 0].flatMap(
+              (edge) => [
+                edge,
+                edge * 1000,
+                edge * 1000 + clockTolerance,
+                edge * 1000 - clockTolerance,
+                edge * 1000 + (maxTokenAge ?? 0) + clockTolerance,
+              ],
+            )
+            for (const now of edges.flatMap((edge) => [edge - 1, edge, edge + 1])) {
+              const isAccepted = timesRefusal(rules, claims, now) === undefined
+              t.assert.equal(now >= from && now < until, isAccepted, JSON.stringify({ exp, nbf, now }))
+              if (isAccepted) accepted += 1
+            }
+          }
+        }
+        t.assert.ok(accepted > 0)
+      })
+    }
+  }
+})
 
 suite('numbers that JavaScript reads as infinite', () => {
   for (const name of ['exp', 'nbf', 'iat']) {

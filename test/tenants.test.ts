@@ -65,6 +65,7 @@ function verifier(t: TestContext, find: IssuerFinder): (token: string) => Promis
   const server = new ResourceServer(settings.issuers, {
     ...settings,
     log: { warn() {}, info() {}, debug() {} },
+    tokenIn: String,
   })
   t.after(() => server.close())
   return async (token) => {

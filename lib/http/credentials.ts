@@ -2,9 +2,8 @@ import { JwksAuthError, refusals } from '../errors.ts'
 
 const usual = 'Bearer '
 
-/** The token of an `Authorization` header with the Bearer scheme (RFC 6750 section 2.1); undefined without a header. */
-export function bearerToken(authorization: string | undefined): string | JwksAuthError | undefined {
-  if (authorization === undefined) return undefined
+/** The token of an `Authorization` header with the Bearer scheme (RFC 6750 section 2.1). */
+export function bearerToken(authorization: string): string | JwksAuthError {
   if (isUsual(authorization)) return authorization.slice(usual.length)
   const [scheme = '', token, ...rest] = authorization.split(/[ \t]+/).filter(Boolean)
   if (scheme === '') return new JwksAuthError(refusals.noCredentials)
