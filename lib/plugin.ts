@@ -7,7 +7,7 @@ import { JwksAuthError, refusals } from './errors.ts'
 import { hook, isThenable, type Outcome, type Step } from './hook.ts'
 import { challengeIn } from './http/challenge.ts'
 import { bearerToken } from './http/credentials.ts'
-import { setRefusalHeaders, settleRefusalHeaders } from './http/refused.ts'
+import { setRefusalHeaders } from './http/refused.ts'
 import { OpenApi } from './openapi.ts'
 import type { OneOrMoreIssuers, PluginOptions } from './options.ts'
 import { ResourceServer, type Verdict } from './resource-server.ts'
@@ -155,10 +155,6 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   app.decorate('jwksStatus', () => server.status())
   app.decorate('openApiSecurity', () => openApi.security())
   if (context.jwks.prefetch) app.addHook('onReady', () => server.prefetch())
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    settleRefusalHeaders(reply)
-    done()
-  })
   // Before the requests that wait for a fetch are waited for.
   app.addHook('preClose', async () => server.close())
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
 import { Readable } from 'node:stream'
 import { suite, test, type TestContext } from 'node:test'
 import fastifyAuth from '@fastify/auth'
@@ -99,11 +101,15 @@ suite('whatever the answer of success is', () => {
     const app = await setUp(t, 'first', (app) => {
       app.get('/', async (_request, reply) => {
         reply.hijack()
-        reply.raw.writeHead(200, { 'www-authenticate': 'Mine' }).end('in')
+        reply.raw.setHeader('retry-after', '3')
+        reply.raw.setHeader('www-authenticate', 'Negotiate abc')
+        reply.raw.writeHead(200, { 'x-own': 'yes' }).end('in')
       })
     })
-    const response = await fetch(await app.listen(), { headers: password })
-    t.assert.equal(response.headers.get('www-authenticate'), 'Mine')
+    const { headers } = await fetch(await app.listen(), { headers: password })
+    t.assert.equal(headers.get('www-authenticate'), 'Negotiate abc')
+    t.assert.equal(headers.get('retry-after'), '3')
+    t.assert.equal(headers.get('x-own'), 'yes')
   })
 
   test('a page that is not found is answered with the challenges where nobody was let in', async (t) => {
@@ -112,6 +118,77 @@ suite('whatever the answer of success is', () => {
     t.assert.equal(refused.statusCode, 401)
     t.assert.deepEqual(refused.headers['www-authenticate'], [basicChallenge, bearerChallenge])
     t.assert.equal((await app.inject({ url: '/nowhere', headers: password })).statusCode, 404)
+  })
+})
+
+suite('on the wire', () => {
+  const answers: [title: string, answer: (status: number) => unknown][] = [
+    ['text', () => 'in'],
+    ['a stream', () => Readable.from(['in'])],
+    ['a web response', (status) => new Response('in', { status })],
+  ]
+  /** The status of an answer and its challenge, by the protocol that the server speaks. */
+  async function ask(origin: string, isHttp2: boolean, asked: Record<string, string>): Promise<unknown[]> {
+    if (!isHttp2) {
+      const response = await fetch(origin, { headers: asked })
+      await response.text()
+      return [response.status, response.headers.get('www-authenticate') ?? undefined]
+    }
+    const session = connect(origin)
+    const stream = session.request(asked)
+    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+    stream.resume()
+    await once(stream, 'close')
+    session.close()
+    return [headers[':status'], headers['www-authenticate']]
+  }
+  for (const isHttp2 of [false, true]) {
+    for (const [title, answer] of answers) {
+      test(`${title} by HTTP/${isHttp2 ? 2 : 1} has a challenge where nobody was let in, and no other`, async (t) => {
+        const app = Fastify(isHttp2 ? ({ http2: true } as object) : {})
+        t.after(() => app.close())
+        await app.register(fastifyAuth)
+        await app.register(jwksAuth, options)
+        const apiKey = async (request: { headers: Record<string, unknown> }): Promise<void> => {
+          if (request.headers['x-key'] !== 'good') throw new Error('no key')
+        }
+        const onRequest = app.auth([apiKey, app.authenticate].toReversed() as never)
+        app.get('/', { onRequest }, async () => answer(200))
+        app.setErrorHandler((_error, _request, reply) => reply.code(401).send(answer(401)))
+        const origin = await app.listen()
+        t.assert.deepEqual(await ask(origin, isHttp2, { 'x-key': 'good' }), [200, undefined])
+        t.assert.deepEqual(await ask(origin, isHttp2, { 'x-key': 'bad' }), [401, bearerChallenge])
+      })
+    }
+  }
+})
+
+suite('a stream, whose headers are handed on before its first byte', () => {
+  test('has no challenge with a Fastify that takes them back from its own alone', async (t) => {
+    const app = await setUp(t, 'first', (app) => {
+      app.get('/', async (_request, reply) => {
+        const { raw } = reply
+        reply.removeHeader = (name) => {
+          const handedOn = raw.getHeader(name)
+          Object.getPrototypeOf(reply).removeHeader.call(reply, name)
+          if (handedOn !== undefined) raw.setHeader(name, handedOn)
+          return reply
+        }
+        return Readable.from(['in'])
+      })
+    })
+    const { statusCode, headers } = await app.inject({ url: '/', headers: password })
+    t.assert.equal(statusCode, 200)
+    t.assert.equal(headers['www-authenticate'], undefined)
+  })
+
+  test('has the challenges of all that refused', async (t) => {
+    const app = await setUp(t, 'first', (app) => {
+      app.setErrorHandler((_error, _request, reply) => reply.code(401).send(Readable.from(['no'])))
+      app.get('/', async () => 'in')
+    })
+    const { headers } = await app.inject('/')
+    t.assert.deepEqual(headers['www-authenticate'], [basicChallenge, bearerChallenge])
   })
 })
 
