@@ -3,6 +3,7 @@ import { createCertificate } from './certificate.ts'
 import { Issuer, type Algorithm } from './issuer.ts'
 import { Acceptance } from './speed/accept.ts'
 import { byAutocannon } from './speed/autocannon.ts'
+import { besideBare } from './speed/beside.ts'
 import { endurance, hitRate } from './speed/endure.ts'
 import { installedSize } from './speed/installed.ts'
 import { machine } from './speed/machine.ts'
@@ -28,6 +29,7 @@ const parts: Readonly<Record<string, (size: Size) => Promise<Record<string, stri
       'accepted tokens': results.map((result) => result.table()).join('\n\n'),
     }
   },
+  beside: async (size) => ({ 'side by side': await besideBare(issuer, size) }),
   cannon: async (size) => ({ autocannon: await byAutocannon(issuer, size) }),
   refuse: async (size) => ({ 'refused requests': await refusals(issuer, load, size) }),
   endure: async (size) => ({

@@ -1,4 +1,5 @@
-import type { Contestant } from '../contestant.ts'
+import Fastify from 'fastify'
+import { pong, type Contestant } from '../contestant.ts'
 import { startFastify } from './fastify.ts'
 
 // As it is published; this file is run as bench/dist/contestants/fastify-jwks-auth.js.
@@ -19,3 +20,16 @@ function recipe(options: object): Contestant {
 export const plain: Contestant = recipe({})
 /** Without the cache of verified tokens. */
 export const uncached: Contestant = recipe({ cache: false })
+/** With its defaults, in a scope of its own: the other route's requests have nothing of it. */
+export const beside: Contestant = {
+  async start({ issuer, audience }) {
+    const app = Fastify()
+    app.get('/ping', async () => pong)
+    await app.register(async (scope) => {
+      await scope.register(jwksAuth, { issuer, audience })
+      scope.get('/secured/ping', { onRequest: scope.authenticate }, async () => pong)
+    })
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    return { url, close: () => app.close() }
+  },
+}

@@ -8,6 +8,7 @@ export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = 
   'fast-jwt, one key': async () => (await import('./signature.ts')).byFastJwt,
   'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
   'fastify-jwks-auth, no cache': async () => (await import('./fastify-jwks-auth.ts')).uncached,
+  'fastify-jwks-auth, beside a bare route': async () => (await import('./fastify-jwks-auth.ts')).beside,
   'get-jwks': async () => (await import('./get-jwks.ts')).plain,
   'get-jwks, cached': async () => (await import('./get-jwks.ts')).cached,
   'fastify-jwt-jwks': async () => (await import('./fastify-jwt-jwks.ts')).plain,

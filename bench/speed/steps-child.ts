@@ -47,7 +47,7 @@ process.disconnect()
 async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
   const settings = readSettings(issuer)
   const [only] = settings.issuers as IssuerSettings[]
-  const context = { ...settings, log: { warn() {}, info() {}, debug() {} } }
+  const context = { ...settings, log: { warn() {}, info() {}, debug() {} }, tokenIn: bearerToken }
   const trusted = createIssuer(only!, { ...context, onRemoved() {} })
   const server = new ResourceServer(settings.issuers, { ...context, cache: undefined })
   const caching = new ResourceServer(settings.issuers, context)
@@ -62,6 +62,7 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
   const origins = new Origins()
   origins.remember(tokens[0]!, { header: header as never, verifier }, 0)
   const known = new KnownToken({ ...read[0]!, raw: tokens[0]! } as never, verifier)
+  known.match(tokens[0]!, headers[0]!)
   const base = challengeIn('api')
   const expired = new JwksAuthError(refusals.expired)
   const signatures = own.map(async ({ algorithm, jwk, tokens: signed }) => {
@@ -75,7 +76,9 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
   return [
     step('header', headers, bearerToken),
     step('digest of the token', tokens, digestOf),
-    step('comparing the token with one that was seen', [copyOf(tokens[0]!)], (token) => known.match(token)),
+    step('comparing credentials with those that were seen', [copyOf(headers[0]!)], (header) =>
+      known.recall(header),
+    ),
     step('reading the token', tokens, readToken),
     step('guessing its origin instead', tokens, (token) => origins.find(token)),
     step('key look-up', read, ({ header }) => trusted.verifierFor(header)),
@@ -91,9 +94,9 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
       prepare: () => tokens.map((token) => readToken(token)!.claims),
       call: freezeDeeply,
     },
-    step('the whole verdict, new token', tokens, (token) => server.verify(token)),
-    step('the whole verdict, seen token', tokens, (token) => caching.verify(token)),
-    step('the whole verdict, forged token', forged, (token) => server.verify(token)),
+    step('the whole verdict, new token', headers, (header) => server.verify(header)),
+    step('the whole verdict, seen token', headers, (header) => caching.verify(header)),
+    step('the whole verdict, forged token', forged, (token) => server.verify(`Bearer ${token}`)),
     step('making a refusal', tokens, () => new JwksAuthError(refusals.expired)),
     step('making a challenge', tokens, () => bearerChallenge(base, expired)),
   ]
