@@ -4,7 +4,12 @@ import { Readable } from 'node:stream'
 import { suite, test, type TestContext } from 'node:test'
 import fastifyAuth from '@fastify/auth'
 import basicAuth from '@fastify/basic-auth'
-import Fastify, { type FastifyInstance, type FastifyReply, type InjectOptions } from 'fastify'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type InjectOptions,
+} from 'fastify'
 import jwksAuth from '../lib/index.ts'
 import { call } from './helpers/app.ts'
 import { TestIssuer } from './helpers/issuer.ts'
@@ -125,14 +130,16 @@ suite('on the wire', () => {
   const answers: [title: string, answer: (status: number) => unknown][] = [
     ['text', () => 'in'],
     ['a stream', () => Readable.from(['in'])],
+    ['an empty stream', () => Readable.from([])],
     ['a web response', (status) => new Response('in', { status })],
   ]
-  /** The status of an answer and its challenge, by the protocol that the server speaks. */
+  /** The status of an answer, its challenges and Retry-After, by the protocol that the server speaks. */
   async function ask(origin: string, isHttp2: boolean, asked: Record<string, string>): Promise<unknown[]> {
     if (!isHttp2) {
       const response = await fetch(origin, { headers: asked })
       await response.text()
-      return [response.status, response.headers.get('www-authenticate') ?? undefined]
+      const { headers } = response
+      return [response.status, headers.get('www-authenticate') ?? undefined, headers.has('retry-after')]
     }
     const session = connect(origin)
     const stream = session.request(asked)
@@ -140,31 +147,59 @@ suite('on the wire', () => {
     stream.resume()
     await once(stream, 'close')
     session.close()
-    return [headers[':status'], headers['www-authenticate']]
+    return [headers[':status'], headers['www-authenticate'], headers['retry-after'] !== undefined]
   }
   for (const isHttp2 of [false, true]) {
     for (const [title, answer] of answers) {
-      test(`${title} by HTTP/${isHttp2 ? 2 : 1} has a challenge where nobody was let in, and no other`, async (t) => {
+      test(`${title} by HTTP/${isHttp2 ? 2 : 1} has all challenges where nobody was let in, and none else`, async (t) => {
         const app = Fastify(isHttp2 ? ({ http2: true } as object) : {})
         t.after(() => app.close())
         await app.register(fastifyAuth)
-        await app.register(jwksAuth, options)
-        const apiKey = async (request: { headers: Record<string, unknown> }): Promise<void> => {
-          if (request.headers['x-key'] !== 'good') throw new Error('no key')
+        await app.register(jwksAuth, { issuer: 'http://localhost:1', audience: 'api' })
+        const apiKey = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+          if (request.headers['x-key'] === 'good') return
+          reply.header('www-authenticate', 'Key')
+          throw new Error('no key')
         }
-        const onRequest = app.auth([apiKey, app.authenticate].toReversed() as never)
+        const onRequest = app.auth([app.authenticate, apiKey] as never)
         app.get('/', { onRequest }, async () => answer(200))
         app.setErrorHandler((_error, _request, reply) => reply.code(401).send(answer(401)))
         const origin = await app.listen()
-        t.assert.deepEqual(await ask(origin, isHttp2, { 'x-key': 'good' }), [200, undefined])
-        t.assert.deepEqual(await ask(origin, isHttp2, { 'x-key': 'bad' }), [401, bearerChallenge])
+        const unreachable = await issuer.token({ claims: { iss: 'http://localhost:1' } })
+        for (const headers of [{}, { authorization: `Bearer ${unreachable}` }]) {
+          t.assert.deepEqual(await ask(origin, isHttp2, { ...headers, 'x-key': 'good' }), [
+            200,
+            undefined,
+            false,
+          ])
+        }
+        t.assert.deepEqual(await ask(origin, isHttp2, { 'x-key': 'bad' }), [
+          401,
+          `Key, ${bearerChallenge}`,
+          false,
+        ])
       })
     }
   }
 })
 
+test('a request may be refused any number of times', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(jwksAuth, options)
+  const admin = app.authorize({ scope: 'admin' })
+  app.get('/', { onRequest: app.authenticate }, async (request, reply) => {
+    let refused = 0
+    for (let item = 0; item < 20_000; item += 1) await admin(request, reply).catch(() => (refused += 1))
+    return { refused }
+  })
+  const response = await call(app, await issuer.token(), '/')
+  t.assert.deepEqual(response.json(), { refused: 20_000 })
+  t.assert.equal(response.headers['www-authenticate'], undefined)
+})
+
 suite('a stream, whose headers are handed on before its first byte', () => {
-  test('has no challenge with a Fastify that takes them back from its own alone', async (t) => {
+  test('has no challenge with a Fastify before 5.12, whose removeHeader leaves what was handed on', async (t) => {
     const app = await setUp(t, 'first', (app) => {
       app.get('/', async (_request, reply) => {
         const { raw } = reply
