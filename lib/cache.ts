@@ -16,6 +16,8 @@ export interface CacheSettings {
 
 /** How long a text is kept at most, in milliseconds: long enough for a client that makes one request after the other. */
 const textLifetime = 10_000
+/** Characters before a token in credentials that are kept: a client may put any number of blanks there. */
+const mostBefore = 16
 
 /** A token of which all is known to be good, its times aside, for as long as its verifier is the one to ask. */
 export class KnownToken {
@@ -30,7 +32,7 @@ export class KnownToken {
 
   constructor(accessToken: AccessToken, verifier: Verifier) {
     this.verifier = verifier
-    // Here and not with the claims, so that these stay where they are, far from the processor.
+    // Worked out once: a seen token's claims need not be looked at, which the processor would have to fetch.
     const { from, until } = acceptedTimes(verifier.rules, accessToken.claims)
     this.#from = from
     this.#until = until
@@ -46,16 +48,22 @@ export class KnownToken {
     return this.#credentials === credentials ? this.#accessToken : undefined
   }
 
-  /**
-   * The access token, if this is the text of it: by its SHA-256.
-   *
-   * @param credentials - What the text came in.
-   */
-  match(raw: string, credentials: string): AccessToken | undefined {
-    if (this.#digest !== digestOf(raw)) return undefined
-    this.#credentials = credentials
-    this.#accessToken ??= Object.freeze({ claims: this.#claims, header: this.#header, raw })
-    return this.#accessToken
+  /** Whether this is its text: by its SHA-256. */
+  isTextOf(raw: string): boolean {
+    return this.#digest === digestOf(raw)
+  }
+
+  withText(raw: string): AccessToken {
+    return Object.freeze({ claims: this.#claims, header: this.#header, raw })
+  }
+
+  /** From now on it is told by these credentials, which end with its text. */
+  remember(raw: string, credentials: string): AccessToken {
+    const text = copyOf(credentials)
+    const accessToken = this.withText(text.slice(text.length - raw.length))
+    this.#credentials = text
+    this.#accessToken = accessToken
+    return accessToken
   }
 
   /** Whether its claims have the token accepted at this time, in milliseconds since the epoch. */
@@ -109,13 +117,13 @@ export class TokenCache {
     return this.#timely.get(name) ?? this.#untimely.get(name)
   }
 
-  /** As `match` of the one that was found, and its text is kept for a while: for longer, no token stays in memory. */
-  match(known: KnownToken, raw: string, credentials: string): AccessToken | undefined {
-    const accessToken = known.match(raw, credentials)
-    if (!accessToken) return undefined
+  /** The access token with this text, if the one that was found has it. For ten seconds it is told by the credentials then. */
+  recognize(known: KnownToken, raw: string, credentials: string): AccessToken | undefined {
+    if (!known.isTextOf(raw)) return undefined
+    if (credentials.length > raw.length + mostBefore || !credentials.endsWith(raw)) return known.withText(raw)
     this.#recent.add(known)
-    if (!this.#forgetting) this.#forgetting = setTimeout(() => this.#forgetTexts(), textLifetime).unref()
-    return accessToken
+    if (!this.#forgetting) this.#forgetting = setTimeout(() => this.forgetTexts(), textLifetime).unref()
+    return known.remember(raw, credentials)
   }
 
   /**
@@ -149,9 +157,11 @@ export class TokenCache {
     }
   }
 
-  #forgetTexts(): void {
+  /** Lets go of all texts: no token stays in memory for longer. */
+  forgetTexts(): void {
     for (const known of this.#recent) known.forget()
     this.#recent.clear()
+    clearTimeout(this.#forgetting)
     this.#forgetting = undefined
   }
 }
@@ -160,15 +170,20 @@ function fractionOf(bound: number): number {
   return Math.ceil(bound / 16)
 }
 
+/** A text of its own: one that was cut out of another keeps the whole of that in memory, be it a header of 16 KB. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
+
 /** What a token is known by. */
 export function digestOf(raw: string): string {
   return hash('sha256', raw, 'base64')
 }
 
-function nameOf(raw: string): number {
+function nameOf(text: string): number {
   let name = 0
-  for (let index = raw.length - nameLength; index < raw.length; index += 1) {
-    name = (Math.imul(name, 131) + raw.charCodeAt(index)) & 0x7fffffff
+  for (let index = text.length - nameLength; index < text.length; index += 1) {
+    name = (Math.imul(name, 131) + text.charCodeAt(index)) & 0x7fffffff
   }
   return name
 }

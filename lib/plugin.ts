@@ -30,7 +30,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const verdicts = (request: FastifyRequest): Verdicts => request as unknown as Verdicts
   const baseChallenge = challengeIn(realm)
   // What an application finds by itself is the token, and nothing around it.
-  const tokenIn = getToken ? String : bearerToken
+  const tokenIn = getToken ? (token: string): string => token : bearerToken
   const server = new ResourceServer(issuers, { ...context, log: app.log, tokenIn })
   const openApi = new OpenApi(issuers)
 

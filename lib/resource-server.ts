@@ -75,7 +75,7 @@ export class ResourceServer {
     if (recalled) return this.#judgeKnown(known!, recalled, startedAt)
     const raw = this.#tokenIn(credentials)
     if (raw instanceof JwksAuthError) return raw
-    const matching = known && this.#cache!.match(known, raw, credentials)
+    const matching = known && this.#cache!.recognize(known, raw, credentials)
     if (matching) return this.#judgeKnown(known, matching, startedAt)
     const origin = this.#origins.find(raw)
     const guess = origin && startedAt < origin.verifier.until ? origin.verifier : undefined
@@ -91,7 +91,8 @@ export class ResourceServer {
 
   /** What may be repeated of a token, or of the one in credentials: the issuer that it names, if it is one of ours, and its kid. */
   describe(from: AccessToken | string | undefined): { issuer: string | undefined; kid: string | undefined } {
-    const token = typeof from === 'string' ? this.#read(from) : from
+    const raw = typeof from === 'string' ? this.#tokenIn(from) : undefined
+    const token = typeof from === 'object' ? from : typeof raw === 'string' ? readToken(raw) : undefined
     const issuer = token && this.#issuers.has(token.claims.iss) ? (token.claims.iss as string) : undefined
     return { issuer, kid: kidForDisplay(token?.header.kid) }
   }
@@ -106,14 +107,10 @@ export class ResourceServer {
     await Promise.all(this.#issuers.all().map((issuer) => issuer.prefetch()))
   }
 
-  /** Ends the fetches in flight. */
+  /** Ends the fetches in flight, and lets go of tokens. */
   close(): void {
+    this.#cache?.forgetTexts()
     this.#issuers.close()
-  }
-
-  #read(credentials: string): UnverifiedToken | undefined {
-    const raw = this.#tokenIn(credentials)
-    return typeof raw === 'string' ? readToken(raw) : undefined
   }
 
   /** Of a token that is known there is no more to be asked than whether its key holds, and what time it is. */

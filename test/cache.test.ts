@@ -391,7 +391,8 @@ suite('the cache itself', () => {
   /** The access token that credentials hold, by what is remembered of it. */
   const recognize = (cache: TokenCache, credentials: string): AccessToken | undefined => {
     const known = cache.find(credentials)
-    return known?.recall(credentials) ?? (known && cache.match(known, credentials.slice(7), credentials))
+    const raw = credentials.replace(/^Bearer +/, '')
+    return known?.recall(credentials) ?? (known && cache.recognize(known, raw, credentials))
   }
   const collectGarbage = async (): Promise<void> => {
     setFlagsFromString('--expose-gc')
@@ -432,11 +433,12 @@ suite('the cache itself', () => {
     const credentials = `Bearer ${rawOf(1)}`
     const known = cache.find(credentials)!
     t.assert.equal(known.recall(credentials), undefined)
-    const accessToken = cache.match(known, rawOf(1), credentials)
+    const accessToken = cache.recognize(known, rawOf(1), credentials)
     t.assert.equal(known.recall(`Bearer ${rawOf(1)}`), accessToken)
     for (const other of [`bearer ${rawOf(1)}`, `Basic ${rawOf(1)}`, rawOf(1)]) {
       t.assert.equal(known.recall(other), undefined)
     }
+    t.assert.equal(cache.recognize(known, rawOf(1), `Bearer ${rawOf(1)} `)!.raw, rawOf(1))
   })
 
   test('holds no token in memory for longer than ten seconds', async (t) => {
@@ -476,6 +478,53 @@ suite('the cache itself', () => {
     await collectGarbage()
     t.assert.equal(text.deref(), undefined)
   })
+
+  const heapOf = (act: () => void): number => {
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    gc()
+    const before = process.memoryUsage().heapUsed
+    act()
+    gc()
+    return process.memoryUsage().heapUsed - before
+  }
+  const count = 500
+  const filled = (length: number): { cache: TokenCache; raws: string[] } => {
+    const cache = new TokenCache({ max: count, maxBytes: 1e9 })
+    const raws = Array.from({ length: count }, (_, index) => `${'x'.repeat(length)}${rawOf(1_000 + index)}`)
+    for (const raw of raws) keep(cache, tokenOf(raw))
+    return { cache, raws }
+  }
+  /** As it comes with a request. */
+  const received = (text: string): string => Buffer.from(text).toString()
+
+  test('lets go of the whole text', (t: TestContext) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const { cache, raws } = filled(8_000)
+    const taken = heapOf(() => {
+      for (const raw of raws) t.assert.equal(recognize(cache, received(`Bearer ${raw}`))?.raw, raw)
+    })
+    t.assert.ok(taken > count * 7_000, `${taken} bytes taken`)
+    t.assert.ok(taken < count * 8_000 * 1.5, `${taken} bytes taken`)
+    const freed = -heapOf(() => t.mock.timers.tick(10_000))
+    t.assert.ok(freed > count * 7_000, `${freed} of ${taken} bytes freed`)
+    t.assert.ok(cache.bytes > 0)
+  })
+
+  for (const [title, credentialsOf] of [
+    ['blanks', (raw: string) => received(`Bearer${' '.repeat(15_000)}${raw}`)],
+    ['what it was cut out of', (raw: string) => received(`${'x'.repeat(15_000)}${raw}`).slice(15_000)],
+  ] as const) {
+    test(`holds none of ${title} before a token`, (t: TestContext) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      const { cache, raws } = filled(0)
+      const taken = heapOf(() => {
+        for (const raw of raws) t.assert.equal(recognize(cache, credentialsOf(raw))?.raw, raw)
+      })
+      t.assert.ok(taken < count * 1_000, `${taken} bytes taken`)
+      t.assert.ok(cache.bytes > 0)
+    })
+  }
 
   test('has one timer, whoever comes and goes, which keeps no process alive', (t) => {
     const start = t.mock.method(globalThis, 'setTimeout')
