@@ -6,7 +6,7 @@ import type { Load, LoadGenerator, Measurement } from './processes.ts'
 import { figure, spread, table, type Row } from './report.ts'
 import type { Size } from './size.ts'
 import { shuffled, summarize, type Summary } from './statistics.ts'
-import { createTokens } from './tokens.ts'
+import { createTokens, users } from './tokens.ts'
 
 /** The two workloads: tokens seen before, and tokens never seen before. */
 export type Workload = 'seen' | 'new'
@@ -22,8 +22,6 @@ interface Round {
   readonly verify: number
   readonly pairs: ReadonlyMap<string, Pair>
 }
-
-const users = 200
 
 /** Accepted tokens of one algorithm, by all contestants that can, side by side. */
 export class Acceptance {

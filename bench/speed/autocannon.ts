@@ -1,12 +1,12 @@
 import autocannon from 'autocannon'
 import { createKey, type Algorithm, type Issuer } from '../issuer.ts'
 import { fastify, field, ours } from './field.ts'
-import type { Server } from './processes.ts'
+import { connections, type Server } from './processes.ts'
 import { figure, spread, table, type Row } from './report.ts'
 import { startAll } from './servers.ts'
 import type { Size } from './size.ts'
 import { shuffled, summarize } from './statistics.ts'
-import { createTokens } from './tokens.ts'
+import { createTokens, users } from './tokens.ts'
 
 /** What one second gave. */
 interface Second {
@@ -21,8 +21,6 @@ interface Pair {
   readonly bare: Second
 }
 
-const users = 200
-const connections = 32
 /** Those that have something to say of a token that was seen before. The bare route is one of them: what it "adds" in another process is noise. */
 const names = [
   fastify,

@@ -1,14 +1,12 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createKey, type Algorithm, type Issuer } from '../issuer.ts'
-import { Server } from './processes.ts'
+import { connections, Server } from './processes.ts'
 import { spread, table, type Row } from './report.ts'
 import type { Size } from './size.ts'
 import { shuffled, summarize } from './statistics.ts'
-import { createTokens } from './tokens.ts'
+import { createTokens, users } from './tokens.ts'
 
-const users = 200
-const connections = 32
 const head = [
   '',
   'bare, CPU per request, µs',
@@ -80,19 +78,21 @@ async function ofStart(algorithm: Algorithm, issuer: Issuer, size: Size): Promis
     const after = await server.read()
     return (after.cpu - before.cpu) / count
   }
-  for (let warmUp = 0; warmUp < 4; warmUp += 1) {
-    for (const requests of [bare, secured]) await cpuOf(requests, size.warmUp)
-  }
-  const rounds: Round[] = []
-  for (let round = 0; round < size.slices / size.starts; round += 1) {
-    const measured = { bare: 0, again: 0, secured: 0 }
-    for (const name of shuffled(['bare', 'again', 'secured'] as const)) {
-      measured[name] = await cpuOf(name === 'secured' ? secured : bare, size.sliceRequests)
+  try {
+    // Some are compiled again after others have been used.
+    for (const requests of [bare, secured, bare, secured]) await cpuOf(requests, 2 * size.warmUp)
+    const rounds: Round[] = []
+    for (let round = 0; round < size.besideRounds / size.starts; round += 1) {
+      const measured = { bare: 0, again: 0, secured: 0 }
+      for (const name of shuffled(['bare', 'again', 'secured'] as const)) {
+        measured[name] = await cpuOf(name === 'secured' ? secured : bare, size.besideRequests)
+      }
+      rounds.push(measured)
     }
-    rounds.push(measured)
+    return rounds
+  } finally {
+    for (const socket of sockets) socket.destroy()
   }
-  for (const socket of sockets) socket.destroy()
-  return rounds
 }
 
 /** Each connection sends a request, waits for the answer and sends the next, until all are answered. */
@@ -102,13 +102,23 @@ async function sendAll(
   count: number,
 ): Promise<void> {
   let sent = 0
-  const drive = async (socket: Socket): Promise<void> => {
-    while (sent < count) {
-      socket.write(requests[sent++ % requests.length]!)
-      const [answer] = (await once(socket, 'data')) as [Buffer]
-      if (!answer.toString('latin1').startsWith('HTTP/1.1 200 ')) throw new Error('a token was refused')
-    }
-  }
+  const drive = (socket: Socket): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const next = (): void => {
+        if (sent === count) {
+          socket.removeAllListeners()
+          resolve()
+        } else socket.write(requests[sent++ % requests.length]!)
+      }
+      socket.once('error', reject)
+      socket.once('end', () => reject(new Error('the server ended a connection')))
+      socket.on('data', (answer) => {
+        const first = answer.toString('latin1', 0, 13)
+        if (first === 'HTTP/1.1 200 ') next()
+        else reject(new Error(`a request was answered ${first}`))
+      })
+      next()
+    })
   // Never asleep: a server would pay for waking it with each answer.
   let isSending = true
   const poll = (): void => {

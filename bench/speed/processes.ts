@@ -86,7 +86,8 @@ export interface Measurement extends Outcome {
 
 export type Load = Omit<Order, 'url' | 'connections'>
 
-const connections = 32
+/** Those of the load, each of which waits for its answer. */
+export const connections = 32
 
 /** The load generator's process. */
 export class LoadGenerator {

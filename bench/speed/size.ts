@@ -16,9 +16,9 @@ export interface Size {
   /** Measurements by autocannon, which counts in whole seconds, of each contestant and in all starts. */
   readonly cannonRounds: number
   readonly cannonSeconds: number
-  /** Measurements of each route beside a bare one, in all starts, and how many requests one of these is. */
-  readonly slices: number
-  readonly sliceRequests: number
+  /** Turns of each route beside a bare one, in all starts, and how many requests one of these is. */
+  readonly besideRounds: number
+  readonly besideRequests: number
   /** Requests of one measurement with tokens seen before. */
   readonly seenRequests: number
   readonly refusedRequests: number
@@ -42,8 +42,8 @@ export const full: Size = {
   warmUpMilliseconds: 1_500,
   cannonRounds: 20,
   cannonSeconds: 1,
-  slices: 1_500,
-  sliceRequests: 500,
+  besideRounds: 1_500,
+  besideRequests: 500,
   seenRequests: 10_000,
   refusedRequests: 2_000,
   longRun: 1_000_000,
@@ -63,8 +63,8 @@ export const quick: Size = {
   warmUpMilliseconds: 500,
   cannonRounds: 2,
   cannonSeconds: 1,
-  slices: 10,
-  sliceRequests: 200,
+  besideRounds: 10,
+  besideRequests: 200,
   seenRequests: 1_000,
   refusedRequests: 200,
   longRun: 20_000,

@@ -55,6 +55,9 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
 
   const tokens = own[0]!.tokens
   const headers = tokens.map((token) => `Bearer ${token}`)
+  // Other texts of the same characters, as each request brings one.
+  const copies = headers.map(copyOf)
+  const forgedHeaders = forged.map((token) => `Bearer ${token}`)
   const read = tokens.map((token) => readToken(token)!)
   const verifierOf = async (token: string): Promise<Verifier> =>
     (await trusted.verifierFor(readToken(token)!.header)) as Verifier
@@ -62,7 +65,7 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
   const origins = new Origins()
   origins.remember(tokens[0]!, { header: header as never, verifier }, 0)
   const known = new KnownToken({ ...read[0]!, raw: tokens[0]! } as never, verifier)
-  known.match(tokens[0]!, headers[0]!)
+  known.remember(tokens[0]!, headers[0]!)
   const base = challengeIn('api')
   const expired = new JwksAuthError(refusals.expired)
   const signatures = own.map(async ({ algorithm, jwk, tokens: signed }) => {
@@ -76,7 +79,7 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
   return [
     step('header', headers, bearerToken),
     step('digest of the token', tokens, digestOf),
-    step('comparing credentials with those that were seen', [copyOf(headers[0]!)], (header) =>
+    step('comparing credentials with those that were seen', copies.slice(0, 1), (header) =>
       known.recall(header),
     ),
     step('reading the token', tokens, readToken),
@@ -95,14 +98,13 @@ async function createSteps({ issuer, own, forged }: Material): Promise<Step[]> {
       call: freezeDeeply,
     },
     step('the whole verdict, new token', headers, (header) => server.verify(header)),
-    step('the whole verdict, seen token', headers, (header) => caching.verify(header)),
-    step('the whole verdict, forged token', forged, (token) => server.verify(`Bearer ${token}`)),
+    step('the whole verdict, seen token', copies, (header) => caching.verify(header)),
+    step('the whole verdict, forged token', forgedHeaders, (header) => server.verify(header)),
     step('making a refusal', tokens, () => new JwksAuthError(refusals.expired)),
     step('making a challenge', tokens, () => bearerChallenge(base, expired)),
   ]
 }
 
-/** Another text of the same characters, as each request brings one. */
 function copyOf(text: string): string {
   return Buffer.from(text).toString('latin1')
 }

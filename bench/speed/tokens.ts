@@ -5,6 +5,9 @@ import type { Algorithm, Key } from '../issuer.ts'
 
 const sign = promisify(signWithCallback)
 
+/** Whose tokens are sent again and again. */
+export const users = 200
+
 export interface Parts {
   readonly header?: object
   readonly claims?: object
