@@ -20,11 +20,12 @@ function recipe(options: object): Contestant {
 export const plain: Contestant = recipe({})
 /** Without the cache of verified tokens. */
 export const uncached: Contestant = recipe({ cache: false })
-/** With its defaults, in a scope of its own: the other route's requests have nothing of it. */
+/** With its defaults, in a scope of its own: another route's requests have nothing of it, and a path of the same length. */
 export const beside: Contestant = {
   async start({ issuer, audience }) {
     const app = Fastify()
     app.get('/ping', async () => pong)
+    app.get('/another/ping', async () => pong)
     await app.register(async (scope) => {
       await scope.register(jwksAuth, { issuer, audience })
       scope.get('/secured/ping', { onRequest: scope.authenticate }, async () => pong)

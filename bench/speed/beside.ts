@@ -66,7 +66,7 @@ async function ofStart(algorithm: Algorithm, issuer: Issuer, size: Size): Promis
         'latin1',
       ),
     )
-  const [bare, secured] = [requestsTo('/ping'), requestsTo('/secured/ping')]
+  const [bare, secured] = [requestsTo('/another/ping'), requestsTo('/secured/ping')]
   const sockets = Array.from({ length: connections }, () =>
     connect({ host: hostname, port: Number(port), noDelay: true }),
   )
