@@ -39,8 +39,6 @@ export class KnownToken {
     this.#header = accessToken.header
     this.#claims = accessToken.claims
     this.#digest = digestOf(accessToken.raw)
-    this.#credentials = undefined
-    this.#accessToken = undefined
   }
 
   /** The access token, if it came in these credentials a moment ago, word for word: a tenth of the price of a digest. */
@@ -53,6 +51,7 @@ export class KnownToken {
     return this.#digest === digestOf(raw)
   }
 
+  /** The access token with a text that was found to be its. */
   withText(raw: string): AccessToken {
     return Object.freeze({ claims: this.#claims, header: this.#header, raw })
   }

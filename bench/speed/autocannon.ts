@@ -2,7 +2,7 @@ import autocannon from 'autocannon'
 import { createKey, type Algorithm, type Issuer } from '../issuer.ts'
 import { fastify, field, ours } from './field.ts'
 import { connections, type Server } from './processes.ts'
-import { figure, spread, table, type Row } from './report.ts'
+import { compared, comparedHead, figure, table, type Row } from './report.ts'
 import { startAll } from './servers.ts'
 import type { Size } from './size.ts'
 import { shuffled, summarize } from './statistics.ts'
@@ -68,24 +68,15 @@ async function ofAlgorithm(algorithm: Algorithm, issuer: Issuer, size: Size): Pr
     if (!measured) return []
     return [
       [
-        name === fastify ? 'bare, in another process' : name,
-        spread(summarize(measured.map(({ bare }) => bare.cpu))),
-        spread(summarize(measured.map(({ own }) => own.cpu))),
-        spread(summarize(measured.map(({ own, bare }) => own.cpu - bare.cpu))),
-        spread(summarize(measured.map(({ own, bare }) => own.cpu / bare.cpu))),
+        ...compared(
+          name === fastify ? 'bare, in another process' : name,
+          measured.map(({ own, bare }) => ({ own: own.cpu, bare: bare.cpu })),
+        ),
         figure(summarize(measured.map(({ own }) => own.requestsPerSecond)).median),
       ],
     ]
   })
-  const head = [
-    '',
-    'bare, CPU per request, µs',
-    'CPU per request, µs',
-    'added, µs',
-    'by the bare route',
-    'requests/s',
-  ]
-  return `${algorithm}:\n\n${table(head, rows)}`
+  return `${algorithm}:\n\n${table([...comparedHead, 'requests/s'], rows)}`
 }
 
 /** Undefined where a token was refused. */

@@ -1,20 +1,12 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { createKey, type Algorithm, type Issuer } from '../issuer.ts'
 import { connections, Server } from './processes.ts'
-import { spread, table, type Row } from './report.ts'
+import { compared, comparedHead, table, type Row } from './report.ts'
+import { sendAll } from './send.ts'
 import type { Size } from './size.ts'
-import { shuffled, summarize } from './statistics.ts'
+import { shuffled } from './statistics.ts'
 import { createTokens, users } from './tokens.ts'
-
-const head = [
-  '',
-  'bare, CPU per request, µs',
-  'CPU per request, µs',
-  'added, µs',
-  'by the bare route',
-  'promised',
-]
 
 /** What each round gave: CPU time for a request of each route, microseconds. */
 interface Round {
@@ -36,21 +28,12 @@ export async function besideBare(issuer: Issuer, size: Size): Promise<string> {
       rounds.push(...(await ofStart(algorithm, issuer, size)))
       process.stderr.write(`side by side, ${algorithm}: start ${start} of ${size.starts}\n`)
     }
-    rows.push(row(`${algorithm}, the bare route again`, rounds, ({ again }) => again, ''))
-    rows.push(row(`${algorithm}, seen token`, rounds, ({ secured }) => secured, 'at most 1.08, and 2 µs'))
+    const again = rounds.map((round) => ({ own: round.again, bare: round.bare }))
+    const secured = rounds.map((round) => ({ own: round.secured, bare: round.bare }))
+    rows.push([...compared(`${algorithm}, the bare route again`, again), ''])
+    rows.push([...compared(`${algorithm}, seen token`, secured), 'at most 1.08, and 2 µs'])
   }
-  return table(head, rows)
-}
-
-function row(name: string, rounds: readonly Round[], cpuOf: (round: Round) => number, promised: string): Row {
-  return [
-    name,
-    spread(summarize(rounds.map(({ bare }) => bare))),
-    spread(summarize(rounds.map(cpuOf))),
-    spread(summarize(rounds.map((round) => cpuOf(round) - round.bare))),
-    spread(summarize(rounds.map((round) => cpuOf(round) / round.bare))),
-    promised,
-  ]
+  return table([...comparedHead, 'promised'], rows)
 }
 
 async function ofStart(algorithm: Algorithm, issuer: Issuer, size: Size): Promise<Round[]> {
@@ -74,7 +57,11 @@ async function ofStart(algorithm: Algorithm, issuer: Issuer, size: Size): Promis
 
   const cpuOf = async (requests: readonly Buffer[], count: number): Promise<number> => {
     const before = await server.read()
-    await sendAll(sockets, requests, count)
+    let refused = 0
+    await sendAll(sockets, requests, count, (status) => {
+      if (status !== '200') refused += 1
+    })
+    if (refused > 0) throw new Error(`${refused} requests were refused`)
     const after = await server.read()
     return (after.cpu - before.cpu) / count
   }
@@ -93,39 +80,4 @@ async function ofStart(algorithm: Algorithm, issuer: Issuer, size: Size): Promis
   } finally {
     for (const socket of sockets) socket.destroy()
   }
-}
-
-/** Each connection sends a request, waits for the answer and sends the next, until all are answered. */
-async function sendAll(
-  sockets: readonly Socket[],
-  requests: readonly Buffer[],
-  count: number,
-): Promise<void> {
-  let sent = 0
-  const drive = (socket: Socket): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const next = (): void => {
-        if (sent === count) {
-          socket.removeAllListeners()
-          resolve()
-        } else socket.write(requests[sent++ % requests.length]!)
-      }
-      socket.once('error', reject)
-      socket.once('end', () => reject(new Error('the server ended a connection')))
-      socket.on('data', (answer) => {
-        const first = answer.toString('latin1', 0, 13)
-        if (first === 'HTTP/1.1 200 ') next()
-        else reject(new Error(`a request was answered ${first}`))
-      })
-      next()
-    })
-  // Never asleep: a server would pay for waking it with each answer.
-  let isSending = true
-  const poll = (): void => {
-    if (isSending) setImmediate(poll)
-  }
-  poll()
-  await Promise.all(sockets.map(drive)).finally(() => {
-    isSending = false
-  })
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { sendAll } from './send.ts'
 import { percentile } from './statistics.ts'
 
 // The load generator, a process of its own: each connection sends a request, waits for the answer and sends the next.
@@ -62,48 +63,16 @@ function open({ url, connections }: Order): Promise<Socket[]> {
 async function send({ count, milliseconds }: Order, requests: Buffer[], sockets: Socket[]): Promise<Outcome> {
   const latencies = new Float64Array(count)
   const statuses: Record<string, number> = {}
-  let sent = 0
-  let answered = 0
+  let answers = 0
   const start = performance.now()
-  const end = start + milliseconds
-
-  const drive = (socket: Socket): Promise<void> =>
-    new Promise((resolve, reject) => {
-      let sentAt = 0
-      const next = (): void => {
-        sentAt = performance.now()
-        if (sent === count || sentAt > end) resolve()
-        else socket.write(requests[sent++ % requests.length]!)
-      }
-      socket.once('error', reject)
-      socket.once('end', () => reject(new Error('the server ended a connection')))
-      socket.on('data', (answer) => {
-        // Answers are short: they come whole, or the figures are not what they are taken for.
-        const first = answer.toString('latin1', 0, 12)
-        if (!first.startsWith('HTTP/1.1 ')) {
-          reject(new Error('an answer came in pieces'))
-          return
-        }
-        latencies[answered++] = performance.now() - sentAt
-        const status = first.slice(9)
-        statuses[status] = (statuses[status] ?? 0) + 1
-        next()
-      })
-      next()
-    })
-
-  // Never asleep: a server would pay for waking it with each answer, and the slower it is the more often.
-  let isSending = true
-  const poll = (): void => {
-    if (isSending) setImmediate(poll)
+  const answered = (status: string, latency: number): void => {
+    latencies[answers++] = latency
+    statuses[status] = (statuses[status] ?? 0) + 1
   }
-  poll()
-  await Promise.all(sockets.map(drive)).finally(() => {
-    isSending = false
-  })
+  await sendAll(sockets, requests, count, answered, start + milliseconds)
   const seconds = (performance.now() - start) / 1000
-  const sorted = latencies.subarray(0, answered).toSorted()
-  return { requests: answered, seconds, statuses, p50: percentile(sorted, 50), p99: percentile(sorted, 99) }
+  const sorted = latencies.subarray(0, answers).toSorted()
+  return { requests: answers, seconds, statuses, p50: percentile(sorted, 50), p99: percentile(sorted, 99) }
 }
 
 /** For each order: says `ready`, waits for the word to go, says what came of it, and lets go when it is told. */

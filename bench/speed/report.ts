@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
-import type { Summary } from './statistics.ts'
+import { summarize, type Summary } from './statistics.ts'
 
 // Run as bench/dist/speed/report.js.
 const readme = new URL('../../README.md', import.meta.url)
@@ -29,6 +29,31 @@ export function spread(summary: Summary | undefined): string {
   if (!summary) return '-'
   const { median, low, high } = summary
   return `${figure(median)} (${figure(low)} to ${figure(high)})`
+}
+
+/** CPU time for a request, microseconds, of something and of its bare route. */
+export interface Compared {
+  readonly own: number
+  readonly bare: number
+}
+
+export const comparedHead: readonly string[] = [
+  '',
+  'bare, CPU per request, µs',
+  'CPU per request, µs',
+  'added, µs',
+  'by the bare route',
+]
+
+/** A row under that head. */
+export function compared(name: string, pairs: readonly Compared[]): Row {
+  return [
+    name,
+    spread(summarize(pairs.map(({ bare }) => bare))),
+    spread(summarize(pairs.map(({ own }) => own))),
+    spread(summarize(pairs.map(({ own, bare }) => own - bare))),
+    spread(summarize(pairs.map(({ own, bare }) => own / bare))),
+  ]
 }
 
 export function megabytes(bytes: number): string {
