@@ -5,10 +5,10 @@ import type {
   RawServerBase,
   RouteGenericInterface,
 } from 'fastify'
-import type { KeyStatus } from './keys/known-keys.ts'
-import type { OpenApiSecurity } from './openapi.ts'
-import type { AuthorizationRule } from './options.ts'
-import type { AccessToken } from './token.ts'
+import type { KeyStatus } from './jwks/jwks-state.ts'
+import type { OpenApiSecurity } from './authorization/openapi.ts'
+import type { AuthorizationRule } from './options/types.ts'
+import type { AccessToken } from './jwt/token.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
 /** A hook from `onRequest` to `preHandler` on any kind of server, which may be awaited directly as well. */

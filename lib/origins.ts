@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { isLastCharacterExact, type JoseHeader } from './token.ts'
-import type { Verifier } from './verifier.ts'
+import { isLastCharacterExact, type JoseHeader } from './jwt/token.ts'
+import type { Verifier } from './issuers/key-verifier.ts'
 
 /** Where tokens come from that begin in the same way. */
 export interface Origin {

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from './token.ts'
+import type { AccessTokenClaims } from './jwt/token.ts'
 
 /**
  * The application's own types, to be augmented once:

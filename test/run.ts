@@ -7,11 +7,12 @@ import { join, sep } from 'node:path'
 // npm test -- http/challenge --test-name-pattern=quoted
 const args = process.argv.slice(2)
 const flags = args.filter((arg) => arg.startsWith('-'))
-const wanted = args.filter((arg) => !arg.startsWith('-'))
+const tiers = args.filter((arg) => ['unit', 'integration', 'system'].includes(arg))
+const wanted = args.filter((arg) => !flags.includes(arg) && !tiers.includes(arg))
 
 const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .map((file) => join('test', file))
-  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => file.endsWith('.test.ts') && tiers.includes(file.split(sep)[1]!))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.split(sep).join('/').includes(part)))
   .toSorted()
 

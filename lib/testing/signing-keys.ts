@@ -1,5 +1,5 @@
-import { canonicalAlgorithm, type AsymmetricAlgorithm } from '../algorithms.ts'
-import { assertFlag, wrong } from '../assert.ts'
+import { canonicalAlgorithm, type AsymmetricAlgorithm } from '../jwt/algorithms.ts'
+import { assertFlag, wrong } from '../options/assert.ts'
 import { isSecretAlgorithm } from './test-issuer-options.ts'
 import { assertAlgorithm, assertOptions, createTestKey, keyAlgorithms, type TestKey } from './test-key.ts'
 import { keySigner, noSignature, secretSigner, type Signer } from './test-token.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { secretAlgorithms, type JwsAlgorithm, type SecretAlgorithm } from '../algorithms.ts'
-import { texts, wrong } from '../assert.ts'
+import { secretAlgorithms, type JwsAlgorithm, type SecretAlgorithm } from '../jwt/algorithms.ts'
+import { texts, wrong } from '../options/assert.ts'
 import { assertAlgorithm, assertOptions, createTestKey, type TestKey } from './test-key.ts'
 import { assertKey, issuerAlgorithms } from './test-token.ts'
 

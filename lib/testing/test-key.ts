@@ -5,8 +5,8 @@ import {
   type KeyObject,
   type KeyPairKeyObjectResult,
 } from 'node:crypto'
-import { asymmetricAlgorithms, type AsymmetricAlgorithm } from '../algorithms.ts'
-import { assertNames, assertRecord, text, wrong } from '../assert.ts'
+import { asymmetricAlgorithms, type AsymmetricAlgorithm } from '../jwt/algorithms.ts'
+import { assertNames, assertRecord, text, wrong } from '../options/assert.ts'
 
 /** The algorithms that there are keys for. */
 export const keyAlgorithms: readonly string[] = [...Object.keys(asymmetricAlgorithms), 'Ed25519']

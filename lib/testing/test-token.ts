@@ -1,6 +1,6 @@
 import { constants, createHmac, KeyObject, sign } from 'node:crypto'
-import { canonicalAlgorithm, secretAlgorithms, type JwsAlgorithm } from '../algorithms.ts'
-import { assertFlag, assertRecord, wrong } from '../assert.ts'
+import { canonicalAlgorithm, secretAlgorithms, type JwsAlgorithm } from '../jwt/algorithms.ts'
+import { assertFlag, assertRecord, wrong } from '../options/assert.ts'
 import { assertAlgorithm, assertOptions, keyAlgorithms, type TestKey } from './test-key.ts'
 
 /** The algorithms that an issuer signs with. */

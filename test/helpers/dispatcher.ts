@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../../lib/keys/fetch-json.ts'
+import type { Dispatcher } from '../../lib/jwks/fetch-json.ts'
 
 /** The dispatcher that Node's own fetch uses, by the name under which undici shares it. There is one after a first fetch. */
 export function globalDispatcher(): Dispatcher {

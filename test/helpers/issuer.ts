@@ -7,7 +7,7 @@ import {
   type TestIssuer as PublicIssuer,
   type TestKey,
   type TestKeyOptions,
-} from '../../lib/testing.ts'
+} from '../../lib/testing/index.ts'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import type { AsymmetricAlgorithm } from '../../lib/algorithms.ts'
+import type { AsymmetricAlgorithm } from '../../lib/jwt/algorithms.ts'
 import { JwksAuthError } from '../../lib/errors.ts'
-import { RemoteKeys, type RemoteKeysOptions } from '../../lib/keys/remote-keys.ts'
+import { RemoteKeys, type RemoteKeysOptions } from '../../lib/jwks/remote-jwks.ts'
 
 interface LookUp {
   readonly at: number

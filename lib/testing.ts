@@ -1,6 +1,0 @@
-export { createTestIssuer, type TestIssuer } from './testing/test-issuer.ts'
-export type { RotateOptions } from './testing/signing-keys.ts'
-export { createTestKey, type TestJwk, type TestKey, type TestKeyOptions } from './testing/test-key.ts'
-export type { TestClaims, TestTokenOptions } from './testing/test-token.ts'
-export type { TestIssuerOptions, TestPluginOptions } from './testing/test-issuer-options.ts'
-export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './algorithms.ts'

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { after } from 'node:test'
+import type { TestContext } from 'node:test'
+import { chromium } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { start } from '../../demo/start.ts'
+import type { Running } from '../../demo/start.ts'
+import type { Config } from '../../demo/config.ts'
+import type { EmbeddedIssuer } from '../../demo/issuer.ts'
+import { findProgram } from './program.ts'
+
+const browser = findProgram('chromium', 'chromium-browser', 'google-chrome')
+
+/** Why tests in a browser are left out, if they are. */
+export const { skip } = browser
+
+let launched: Promise<Browser> | undefined
+
+/** What consoles showed, of any test: a hook of its own that fails would keep the test's other hooks from running. */
+const errors: string[] = []
+
+after(async () => {
+  await (await launched)?.close()
+  assert.deepEqual(errors, [])
+})
+
+/**
+ * A page in a browser of nobody's: no cookies, nothing stored. Its file fails where the console shows an error, other than
+ * the browser's own lines for requests that `expected` tells of; a refusal by the API is such a line. Opened before the
+ * demo is started, it is closed before the demo ends, whose absence it would show.
+ */
+export async function open(
+  t: TestContext,
+  options: BrowserContextOptions = {},
+  expected = /^Failed to load resource: .* 401/,
+): Promise<Page> {
+  launched ??= chromium.launch({ executablePath: browser.path })
+  const context = await (await launched).newContext(options)
+  context.setDefaultTimeout(30_000)
+  const page = await context.newPage()
+  page.on('pageerror', (error) => errors.push(`${t.name}: ${error.message}`))
+  page.on('console', (message) => {
+    const bad = ['error', 'warning'].includes(message.type())
+    if (bad && !expected.test(message.text())) errors.push(`${t.name}: ${message.text()}`)
+  })
+  t.after(() => context.close())
+  return page
+}
+
+export interface Seen {
+  method: string | undefined
+  url: string | undefined
+  origin: string | undefined
+  authorization: string | undefined
+  asked: string | undefined
+}
+
+export interface TestDemo extends Running {
+  page: string
+  /** Every request that reached the API. */
+  seen: Seen[]
+}
+
+export async function startDemo(t: TestContext, config: Partial<Config> = {}): Promise<TestDemo> {
+  const nothing = { origins: undefined, own: undefined, spaClientId: undefined }
+  const demo = await start({ port: 0, pagePort: 0, ...nothing, ...config })
+  t.after(() => demo.close())
+  const seen: Seen[] = []
+  demo.app.server.on('request', ({ method, url, headers }) => {
+    const { origin, authorization, 'access-control-request-headers': asked } = headers
+    seen.push({ method, url, origin, authorization, asked: asked?.toString() })
+  })
+  return { ...demo, page: demo.page!, seen }
+}
+
+export function embedded({ issuer }: TestDemo): EmbeddedIssuer {
+  if ('tokenEndpoint' in issuer) return issuer
+  throw new Error("it is an issuer of the user's own")
+}
+
+/** Logs in as `name`, from wherever the page is. */
+export async function logIn(page: Page, { page: address }: TestDemo, name = 'ada'): Promise<void> {
+  await page.goto(address)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByLabel('Your name').fill(name)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByText(`Logged in as ${name}.`).waitFor()
+}
+
+/** Calls the API with the buttons, and reads the answer that appears. */
+export async function call(page: Page, token: string, path: string) {
+  await page.getByRole('radio', { name: token }).check()
+  const newest = page.getByRole('listitem').first()
+  // Marked, since the list is as long as before where it is full.
+  await page.evaluate("document.querySelector('#answers').firstElementChild?.setAttribute('data-old', '')")
+  await page.getByRole('button', { name: `GET ${path}`, exact: true }).click()
+  await page.locator('#answers > :first-child:not([data-old])').waitFor()
+  return {
+    request: await newest.getByRole('heading').innerText(),
+    status: await newest.locator('.badge').innerText(),
+    challenge: await newest.locator('.challenge').innerText(),
+    body: await newest.locator('.body').innerText(),
+  }
+}

@@ -1,0 +1,233 @@
+import { createHmac, createPublicKey } from 'node:crypto'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { suite, test } from 'node:test'
+import { exportSPKI, importJWK, type CryptoKey } from 'jose'
+import { call, createApp, verdict } from '../../helpers/app.ts'
+import { createKeyPair, sign, TestIssuer, unsignedToken } from '../../helpers/issuer.ts'
+
+/** Tokens that somebody without the issuer's key could make. None gets through, each has its code. */
+
+const key = await createKeyPair('RS256', 'known')
+const issuer = await TestIssuer.start({ key })
+const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
+test.after(() => Promise.all([app.close(), issuer.close()]))
+
+test('the token that the forgeries are made of is good', async (t) => {
+  const response = await call(app, await issuer.token())
+  t.assert.equal(response.statusCode, 200)
+})
+
+suite('no signature', () => {
+  for (const alg of ['none', 'None', 'NONE', 'nOnE', 'none ', '']) {
+    for (const signature of ['', 'AAAA']) {
+      test(`alg ${JSON.stringify(alg)} with signature "${signature}" is an algorithm not allowed`, async (t) => {
+        const token = unsignedToken({ alg, kid: 'known' }, issuer.claims(), signature)
+        t.assert.equal(verdict(await call(app, token)).code, 'invalid_algorithm')
+      })
+    }
+  }
+
+  for (const alg of [undefined, null, 1, ['RS256'], { RS256: 1 }, 'constructor', '__proto__']) {
+    test(`alg ${JSON.stringify(alg)} is an algorithm not allowed`, async (t) => {
+      const token = unsignedToken({ alg, kid: 'known' }, issuer.claims(), 'AAAA')
+      t.assert.equal(verdict(await call(app, token)).code, 'invalid_algorithm')
+    })
+  }
+
+  for (const signature of ['', 'A', 'AA', 'AAAA', '!!!!', '=']) {
+    test(`the signature "${signature}" is invalid`, async (t) => {
+      const token = unsignedToken({ alg: 'RS256', kid: 'known' }, issuer.claims(), signature)
+      t.assert.equal(verdict(await call(app, token)).code, 'token_invalid_signature')
+    })
+  }
+})
+
+suite('HMAC with the public key', async () => {
+  const publicKey = (await importJWK(key.jwk, 'RS256')) as CryptoKey
+  const pem = await exportSPKI(publicKey)
+  const keyObject = createPublicKey({ key: { ...key.jwk }, format: 'jwk' })
+  const forms: Record<string, string | Buffer> = {
+    'its PEM': pem,
+    'its PEM without the last newline': pem.trim(),
+    'its PEM without armour': pem.replace(/-----.*-----|\n/g, ''),
+    'its PKCS#1 PEM': keyObject.export({ type: 'pkcs1', format: 'pem' }),
+    'its DER': keyObject.export({ type: 'spki', format: 'der' }),
+    'its JWK': JSON.stringify(key.jwk),
+    'its JWK Set': JSON.stringify({ keys: [key.jwk] }),
+    'its modulus': Buffer.from(key.jwk.n!, 'base64url'),
+    'its kid': 'known',
+    'an empty key': '',
+  }
+  for (const [form, secret] of Object.entries(forms)) {
+    for (const [alg, hash] of [
+      ['HS256', 'sha256'],
+      ['HS384', 'sha384'],
+      ['HS512', 'sha512'],
+    ] as const) {
+      test(`${alg} with ${form} is an algorithm not allowed`, async (t) => {
+        const input = unsignedToken({ alg, kid: 'known' }, issuer.claims()).slice(0, -1)
+        const signature = createHmac(hash, secret).update(input).digest('base64url')
+        t.assert.equal(verdict(await call(app, `${input}.${signature}`)).code, 'invalid_algorithm')
+      })
+    }
+  }
+
+  for (const alg of ['RS256', 'ES256', 'PS256']) {
+    test(`an HMAC passed off as ${alg} is refused`, async (t) => {
+      const input = unsignedToken({ alg, kid: 'known' }, issuer.claims()).slice(0, -1)
+      const signature = createHmac('sha256', pem).update(input).digest('base64url')
+      t.assert.equal(verdict(await call(app, `${input}.${signature}`)).status, 401)
+    })
+  }
+})
+
+suite('keys and addresses in the token', () => {
+  test('no request leaves towards an address that a token names', async (t) => {
+    let visits = 0
+    const trap = createServer((_request, response) => {
+      visits += 1
+      response.end(JSON.stringify({ keys: [stranger.jwk] }))
+    })
+    const stranger = await createKeyPair('RS256', 'known')
+    t.after(() => trap.close())
+    trap.listen(0, '127.0.0.1')
+    await once(trap, 'listening')
+    const address = `http://127.0.0.1:${(trap.address() as AddressInfo).port}`
+    const before = issuer.requests.length
+    const headers = [
+      { jku: `${address}/jwks` },
+      { x5u: `${address}/cert` },
+      { jku: `${address}/jwks`, kid: `${address}/jwks` },
+      { kid: '../../jwks' },
+      { jwk: stranger.jwk },
+      { x5c: ['MIIB'] },
+      { jwk: stranger.jwk, kid: undefined },
+    ]
+    for (const header of headers) {
+      const response = await call(app, await sign(stranger, issuer.claims(), header))
+      t.assert.equal(response.statusCode, 401, JSON.stringify(header))
+    }
+    for (const iss of [address, `${issuer.issuer}@${address.slice(7)}`, `${issuer.issuer}.evil.example`]) {
+      const response = await call(app, await sign(stranger, issuer.claims({ iss })))
+      t.assert.equal(verdict(response).code, 'invalid_claims', iss)
+    }
+    t.assert.equal(visits, 0)
+    const usual = new Set(issuer.requests.slice(0, before))
+    const others = issuer.requests.slice(before).filter((path) => !usual.has(path))
+    t.assert.deepEqual(others, [])
+  })
+
+  test('a token whose issuer is not configured costs no request at all', async (t) => {
+    await using quiet = await TestIssuer.start()
+    const fresh = await createApp({ issuer: quiet.issuer, audience: 'api' })
+    t.after(() => fresh.close())
+    for (const iss of [
+      'https://evil.example',
+      `${quiet.issuer}/`,
+      [quiet.issuer],
+      { a: 1 },
+      1,
+      true,
+      null,
+      undefined,
+      '',
+    ]) {
+      t.assert.equal(
+        verdict(await call(fresh, await quiet.token({ claims: { iss } }))).code,
+        'invalid_claims',
+      )
+    }
+    t.assert.deepEqual(quiet.requests, [])
+  })
+})
+
+suite('a changed token', () => {
+  for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const) {
+    test(`with any character of an ${alg} token changed is refused`, async (t) => {
+      await using other = await TestIssuer.start({ key: await createKeyPair(alg) })
+      const target = await createApp({ issuer: other.issuer, audience: 'api' })
+      t.after(() => target.close())
+      const token = await other.token()
+      t.assert.equal((await call(target, token)).statusCode, 200)
+      for (const changed of changes(token)) {
+        t.assert.equal((await call(target, changed)).statusCode, 401, changed)
+      }
+    })
+  }
+
+  test('with a character more or less at the end is refused', async (t) => {
+    const token = await issuer.token()
+    for (const changed of [
+      `${token}A`,
+      `${token}AAAA`,
+      `${token}=`,
+      `${token}.`,
+      token.slice(0, -1),
+      `${token}%00`,
+    ]) {
+      t.assert.equal((await call(app, changed)).statusCode, 401)
+    }
+  })
+
+  test('made of the halves of two good ones is refused', async (t) => {
+    const [first, second] = [await issuer.token(), await issuer.token({ claims: { sub: 'admin' } })]
+    const [header, , signature] = first.split('.')
+    t.assert.equal(
+      verdict(await call(app, `${header}.${second.split('.')[1]}.${signature}`)).code,
+      'token_invalid_signature',
+    )
+  })
+})
+
+/**
+ * Every character as another one of the base64url alphabet; the last ones of the segments as every other one, since
+ * that is where lenient decoders look away.
+ */
+function* changes(token: string): Generator<string> {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  for (const [index, character] of token.split('').entries()) {
+    const isLast = token[index + 1] === '.' || index === token.length - 1
+    const others = isLast ? alphabet.split('') : [alphabet[alphabet.indexOf(character) ^ 1]!]
+    for (const other of others) {
+      if (other !== character) yield token.slice(0, index) + other + token.slice(index + 1)
+    }
+  }
+}
+
+test('an answer never holds anything of the token', async (t) => {
+  const marker = 'm4rk3r'
+  const tokens = [
+    await issuer.token({ claims: { iss: marker } }),
+    await issuer.token({ claims: { aud: marker } }),
+    await issuer.token({ header: { kid: marker } }),
+    await issuer.token({ header: { typ: `${marker}+jwt` } }),
+    unsignedToken({ alg: marker, kid: 'known' }, issuer.claims(), marker),
+    unsignedToken({ alg: 'RS256', kid: 'known', crit: [marker] }, issuer.claims(), marker),
+    marker,
+    `${marker} ${marker}`,
+  ]
+  for (const token of tokens) {
+    const response = await call(app, token)
+    t.assert.equal(response.statusCode, 401)
+    t.assert.equal(JSON.stringify([response.headers, response.body]).includes(marker), false)
+  }
+})
+
+test('whatever bytes come as a header, the answer is a 401', async (t) => {
+  const strange = [
+    '\u00e9',
+    '\u00ff'.repeat(100),
+    'Bearer \u00a0',
+    'Bearer \u00e9.\u00e9.\u00e9',
+    `Bearer ${'['.repeat(5000)}`,
+    'Bearer ..',
+    'Bearer .',
+    `Bearer ${Buffer.from('['.repeat(9_000)).toString('base64url')}.e30.`,
+  ]
+  for (const authorization of strange) {
+    const response = await app.inject({ url: '/secured', headers: { authorization } })
+    t.assert.equal(response.statusCode, 401, authorization.slice(0, 20))
+  }
+})

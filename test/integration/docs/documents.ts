@@ -1,0 +1,13 @@
+import { readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../../..')
+export const docs: string = join(root, 'docs')
+
+/** The documents whose code is that of files which tests run; that of one is for another project. */
+export const documents: readonly string[] = [
+  join(root, 'README.md'),
+  ...readdirSync(docs)
+    .filter((file) => file.endsWith('.md') && file !== 'upstream.md')
+    .map((file) => join(docs, file)),
+]

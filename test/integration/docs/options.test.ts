@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
+import { runInNewContext } from 'node:vm'
+import { readAuthorization } from '../../../lib/authorization/rule.ts'
+import type { IssuerSettings } from '../../../lib/options/issuer-options.ts'
+import { readSettings } from '../../../lib/options/plugin-options.ts'
+import { docs } from './documents.ts'
+
+// What docs/options.md says of each option: that it is there, its default, and what is said of wrong values. The names and
+// the defaults are asked of the code, so that an option that is added or changed has to be here.
+
+const page = readFileSync(join(docs, 'options.md'), 'utf8')
+const [ofOptions, ofRules] = page.split('## Of a rule') as [string, string]
+const sections = new Map(
+  ofOptions.split(/^(?=##)/m).flatMap((section) => {
+    const [, name, text] = /^### `(.+)`\n([^]*)/.exec(section) ?? []
+    return name === undefined ? [] : [[name, text!] as const]
+  }),
+)
+
+/** What an issuer needs, for the rows that leave it out. */
+const good = { issuer: 'https://id.example', audience: 'api' }
+
+test('every option has a section, and no section is of anything else', (t) => {
+  const top = namesKnown({ ...good, '': 0 }).filter(
+    (name) => !['prefix', 'logLevel', 'logSerializers'].includes(name),
+  )
+  const nested = ['jwks', 'cache'].flatMap((group) =>
+    namesKnown({ ...good, [group]: { '': 0 } }).map((name) => `${group}.${name}`),
+  )
+  t.assert.deepEqual([...sections.keys()].toSorted(), [...top, ...nested].toSorted())
+})
+
+test('every option says its type, its default and what is wrong', (t) => {
+  for (const [name, text] of sections) {
+    t.assert.match(text, /^\n- Type: .+\n- Default: .+\n/, name)
+    t.assert.match(text, /^\| wrong +\| error +\|$/m, name)
+  }
+})
+
+test('the defaults of numbers, flags and texts are those of the code', (t) => {
+  const { issuers, jwks, cache, realm, allowInsecureIssuers } = readSettings(good)
+  const { clockTolerance, requiredClaims, maxTokenAge, profile } = (issuers as IssuerSettings[])[0]!.rules
+  const shown = (value: unknown): string =>
+    value === undefined ? 'off' : `\`${JSON.stringify(value).replaceAll('"', "'")}\``
+  const defaults: Record<string, unknown> = {
+    clockTolerance,
+    requiredClaims,
+    maxTokenAge,
+    profile,
+    realm,
+    allowInsecureIssuers,
+    'cache.max': cache!.max,
+    'cache.maxBytes': cache!.maxBytes,
+  }
+  for (const [name, value] of Object.entries(jwks)) {
+    if (name !== 'dispatcher') defaults[`jwks.${name}`] = value
+  }
+  for (const [name, value] of Object.entries(defaults)) {
+    t.assert.equal(/^- Default: (.+)$/m.exec(sections.get(name)!)![1], shown(value), name)
+  }
+})
+
+test('the algorithms are those of the code', (t) => {
+  const listed = (options: object): unknown => {
+    const { issuers } = readSettings({ ...good, ...options })
+    return [...(issuers as IssuerSettings[])[0]!.algorithms]
+  }
+  const [asymmetric, symmetric] = /^- Type: (.+)$/m.exec(sections.get('algorithms')!)![1]!.split(';')
+  const names = (text: string): string[] => Array.from(text.matchAll(/'(\w+)'/g), ([, name]) => name!)
+  t.assert.deepEqual(names(asymmetric!), listed({}))
+  const secret = 'x'.repeat(64)
+  t.assert.deepEqual(names(symmetric!), listed({ secret, algorithms: names(symmetric!) }))
+  t.assert.deepEqual(listed({ secret }), ['HS256'])
+})
+
+test('the error of a name that is known one level further down is the one that is thrown', (t) => {
+  const [, error, name] = /`(is unknown; did you mean "jwks\.(\w+)"\?)`/.exec(page)!
+  t.assert.match(
+    messageOf(() => readSettings({ ...good, [name!]: 1 })),
+    startingWith(name!, error!),
+  )
+})
+
+suite('the error of a wrong value is the one that is thrown', () => {
+  for (const [name, text] of sections) {
+    for (const { wrong, error } of rows(text)) {
+      test(`${name}: ${wrong}`, (t: TestContext) => {
+        const options = valueOf(wrong)
+        const isWhole = ['issuer', 'domain', 'audience', 'issuers'].some((own) => Object.hasOwn(options, own))
+        const given = isWhole ? options : { ...good, ...options }
+        t.assert.match(
+          messageOf(() => readSettings(given)),
+          startingWith(name, error),
+        )
+      })
+    }
+  }
+
+  for (const { wrong, error } of rows(ofRules)) {
+    test(`a rule: ${wrong}`, (t: TestContext) => {
+      t.assert.match(
+        messageOf(() => readAuthorization(valueOf(wrong))),
+        startingWith('authorize', error),
+      )
+    })
+  }
+})
+
+test('every member of a rule has a row', (t) => {
+  const known = / known are (.+)$/.exec(messageOf(() => readAuthorization({ '': 0 })))![1]!.split(', ')
+  const [members] = ofRules.split('| wrong')
+  const named = Array.from(members!.matchAll(/^\| `(\w+)` +\|/gm), ([, name]) => name!)
+  t.assert.deepEqual(named.toSorted(), known.toSorted())
+})
+
+/** The names that an error lists for an option that doesn't exist. */
+function namesKnown(options: object): string[] {
+  return / known are (.+)$/.exec(messageOf(() => readSettings(options)))![1]!.split(', ')
+}
+
+function rows(text: string): { wrong: string; error: string }[] {
+  return Array.from(text.matchAll(/^\| `(\{.*\}|undefined)` +\| `(.+)` +\|$/gm), ([, wrong, error]) => ({
+    wrong: wrong!,
+    error: error!,
+  }))
+}
+
+function valueOf(code: string): Record<string, unknown> {
+  return runInNewContext(`(${code})`) as Record<string, unknown>
+}
+
+/** The option itself, or an entry, a member or (where options are misplaced) a sibling of it. */
+function startingWith(name: string, error: string): RegExp {
+  const place = name === 'issuers' ? '.+' : `${escaped(name)}(?:[.[].+)?`
+  return new RegExp(`^fastify-jwks-auth: option "${place}" ${escaped(error)}$`)
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+}
+
+function messageOf(call: () => unknown): string {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof TypeError) return error.message
+    throw error
+  }
+  return 'nothing is thrown'
+}

@@ -1,0 +1,411 @@
+import { randomBytes } from 'node:crypto'
+import { suite, test, type TestContext } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { SignJWT, type JWTHeaderParameters } from 'jose'
+import { canonicalAlgorithm } from '../../lib/jwt/algorithms.ts'
+import type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from '../../lib/index.ts'
+import { call, createApp, verdict } from '../helpers/app.ts'
+import { createKeyPair, now, sign, TestIssuer } from '../helpers/issuer.ts'
+
+async function signWithSecret(
+  secret: string | Uint8Array,
+  claims: object,
+  header: Partial<JWTHeaderParameters> = {},
+): Promise<string> {
+  const key = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
+  return new SignJWT({ exp: now() + 600, aud: 'api', ...claims })
+    .setProtectedHeader({ alg: 'HS256', ...header })
+    .sign(key)
+}
+
+/** The code of the refusal, or the issuer of the user that was let in. */
+async function outcome(app: FastifyInstance, token: string): Promise<unknown> {
+  const response = await call(app, token)
+  const body = response.json<{ code?: string; user?: { iss: string } }>()
+  return response.statusCode === 200 ? body.user?.iss : body.code
+}
+
+suite('several issuers', () => {
+  test('each have their own audience, algorithms, tolerance, claims and keys or secret', async (t: TestContext) => {
+    await using one = await TestIssuer.start()
+    await using two = await TestIssuer.start({ path: '/realms/two' })
+    const rsa = await createKeyPair('RS256')
+    for (const issuer of [one, two]) issuer.keys.push(rsa.jwk)
+    const secret = randomBytes(32)
+    await using app = await createApp({
+      issuers: [
+        { issuer: one.issuer, audience: 'one', algorithms: ['ES256'], clockTolerance: 60_000 },
+        { issuer: two.issuer, audience: ['two', 'zwei'], jwksUri: two.jwksUri, claims: { use: 'access' } },
+        { issuer: 'three', audience: 'three', secret, requiredClaims: ['jti'] },
+      ],
+    })
+    const three = { iss: 'three', aud: 'three', jti: 'a' }
+    const outcomes: [token: Promise<string>, outcome: string][] = [
+      [one.token({ claims: { aud: 'one' } }), one.issuer],
+      [one.token({ claims: { aud: 'two', use: 'access' } }), 'invalid_audience'],
+      [one.token({ claims: { aud: 'one' }, key: rsa }), 'invalid_algorithm'],
+      [one.token({ claims: { aud: 'one', exp: now() - 30 } }), one.issuer],
+
+      [two.token({ claims: { aud: 'zwei', use: 'access' } }), two.issuer],
+      [two.token({ claims: { aud: 'one', use: 'access' } }), 'invalid_audience'],
+      [two.token({ claims: { aud: 'two', use: 'access' }, key: rsa }), two.issuer],
+      [two.token({ claims: { aud: 'two', use: 'access', exp: now() - 30 } }), 'token_expired'],
+      [two.token({ claims: { aud: 'two' } }), 'invalid_claims'],
+
+      [signWithSecret(secret, three), 'three'],
+      [signWithSecret(secret, { ...three, aud: 'one' }), 'invalid_audience'],
+      [signWithSecret(secret, { ...three, jti: undefined }), 'invalid_claims'],
+      [signWithSecret(secret, { ...three, iss: one.issuer, aud: 'one' }), 'invalid_algorithm'],
+      [one.token({ claims: three }), 'invalid_algorithm'],
+    ]
+    for (const [token, expected] of outcomes) t.assert.strictEqual(await outcome(app, await token), expected)
+  })
+
+  test('of one audience refuse another with words of their own', async (t: TestContext) => {
+    await using one = await TestIssuer.start()
+    await using two = await TestIssuer.start()
+    await using app = await createApp({
+      issuers: [
+        { issuer: one.issuer, audience: 'first' },
+        { issuer: two.issuer, audience: ['second', 'third'] },
+      ],
+    })
+    const messages = await Promise.all(
+      [one, two].map(async (issuer) => verdict(await call(app, await issuer.token())).message),
+    )
+    t.assert.deepStrictEqual(messages, [
+      'the audience does not match. expected: first',
+      'the audience does not match. expected: second, third',
+    ])
+  })
+
+  test('never verify with a key of one another, under one kid or two', async (t: TestContext) => {
+    const kid = 'of both'
+    await using one = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using two = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
+    const onlyOne = await createKeyPair()
+    one.keys.push(onlyOne.jwk)
+    await using app = await createApp({
+      issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
+    })
+    const token = (issuer: TestIssuer, key = issuer.key): Promise<string> => issuer.token({ key })
+    for (const round of ['before the keys are known', 'after']) {
+      t.assert.strictEqual(await outcome(app, await token(one, two.key)), 'token_invalid_signature', round)
+      t.assert.strictEqual(await outcome(app, await token(two, one.key)), 'token_invalid_signature', round)
+      t.assert.strictEqual(await outcome(app, await token(two, onlyOne)), 'invalid_header', round)
+      t.assert.strictEqual(await outcome(app, await token(one)), one.issuer, round)
+      t.assert.strictEqual(await outcome(app, await token(two)), two.issuer, round)
+      t.assert.strictEqual(await outcome(app, await token(one, onlyOne)), one.issuer, round)
+    }
+  })
+
+  test('are each asked for their own tokens only', async (t: TestContext) => {
+    await using one = await TestIssuer.start()
+    await using two = await TestIssuer.start()
+    await using app = await createApp({
+      issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
+    })
+    t.assert.strictEqual(await outcome(app, await one.token({ key: two.key })), 'invalid_header')
+    t.assert.deepStrictEqual([one.fetches > 0, two.requests], [true, []])
+  })
+
+  test('with a secret each: one secret is no good for the other', async (t: TestContext) => {
+    const secrets = { one: randomBytes(32), two: randomBytes(32) }
+    await using app = await createApp({
+      issuers: Object.entries(secrets).map(([issuer, secret]) => ({ issuer, secret, audience: 'api' })),
+    })
+    t.assert.strictEqual(await outcome(app, await signWithSecret(secrets.one, { iss: 'one' })), 'one')
+    t.assert.strictEqual(await outcome(app, await signWithSecret(secrets.two, { iss: 'two' })), 'two')
+    for (const [secret, iss] of [
+      [secrets.two, 'one'],
+      [secrets.one, 'two'],
+    ] as const) {
+      t.assert.strictEqual(
+        await outcome(app, await signWithSecret(secret, { iss })),
+        'token_invalid_signature',
+      )
+    }
+  })
+
+  test('are all prefetched where they have published keys', async (t: TestContext) => {
+    await using one = await TestIssuer.start()
+    await using two = await TestIssuer.start()
+    await using app = await createApp({
+      issuers: [
+        { issuer: one.issuer, audience: 'api' },
+        { issuer: 'three', audience: 'api', secret: randomBytes(32) },
+        { issuer: two.issuer, audience: 'api', jwksUri: two.jwksUri },
+      ],
+      jwks: { prefetch: true },
+    })
+    await app.ready()
+    t.assert.deepStrictEqual([one.fetches, two.fetches], [1, 1])
+    t.assert.strictEqual(await outcome(app, await one.token()), one.issuer)
+    t.assert.strictEqual(await outcome(app, await two.token()), two.issuer)
+    t.assert.deepStrictEqual([one.fetches, two.fetches], [1, 1])
+  })
+})
+
+suite('the name of an issuer', () => {
+  for (const path of ['', '/', '/realms/a', '/realms/a/']) {
+    test(`with the path "${path}" is not the one with a slash more or less`, async (t: TestContext) => {
+      await using issuer = await TestIssuer.start({ path })
+      await using app = await createApp({ issuer: issuer.issuer, audience: 'api' })
+      const other = path.endsWith('/') ? issuer.issuer.slice(0, -1) : `${issuer.issuer}/`
+      t.assert.strictEqual(
+        await outcome(app, await issuer.token({ claims: { iss: other } })),
+        'invalid_claims',
+      )
+      t.assert.deepStrictEqual(issuer.requests, [])
+      t.assert.strictEqual(await outcome(app, await issuer.token()), issuer.issuer)
+    })
+  }
+
+  test('with a slash and without are two issuers, each with its own keys', async (t: TestContext) => {
+    await using one = await TestIssuer.start()
+    await using two = await TestIssuer.start({ path: '/' })
+    const name = 'https://issuer.example'
+    await using app = await createApp({
+      issuers: [
+        { issuer: name, jwksUri: one.jwksUri, audience: 'api' },
+        { issuer: `${name}/`, jwksUri: two.jwksUri, audience: 'api' },
+      ],
+    })
+    const named = (iss: string, issuer: TestIssuer): Promise<string> => issuer.token({ claims: { iss } })
+    t.assert.strictEqual(await outcome(app, await named(name, one)), name)
+    t.assert.strictEqual(await outcome(app, await named(`${name}/`, two)), `${name}/`)
+    t.assert.strictEqual(await outcome(app, await named(name, two)), 'invalid_header')
+    t.assert.strictEqual(await outcome(app, await named(`${name}/`, one)), 'invalid_header')
+  })
+
+  const others: [title: string, iss: (issuer: string) => unknown][] = [
+    ['missing', () => undefined],
+    ['null', () => null],
+    ['a number', () => 1],
+    ['true', () => true],
+    ['empty', () => ''],
+    ['a list', (issuer) => [issuer]],
+    ['an empty list', () => []],
+    ['an object', (issuer) => ({ iss: issuer })],
+    ['an object of the name of a method', (issuer) => ({ toString: issuer })],
+    ['a name of Object.prototype', () => 'constructor'],
+    ['__proto__', () => '__proto__'],
+    ['in capitals', (issuer) => issuer.toUpperCase()],
+    ['with white space', (issuer) => ` ${issuer}`],
+    ['with a path', (issuer) => `${issuer}/realms/a`],
+    ['with a query', (issuer) => `${issuer}?a`],
+    ['on another port', (issuer) => `${issuer}0`],
+    ['by another name of the host', (issuer) => issuer.replace('127.0.0.1', 'localhost')],
+    ['by a part of the name', (issuer) => issuer.slice(0, -1)],
+  ]
+  for (const [title, iss] of others) {
+    test(`is compared exactly: ${title} is refused and costs no request`, async (t: TestContext) => {
+      await using one = await TestIssuer.start()
+      await using two = await TestIssuer.start()
+      await using app = await createApp({
+        issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
+      })
+      const response = await call(app, await one.token({ claims: { iss: iss(one.issuer) } }))
+      t.assert.deepStrictEqual(verdict(response), {
+        status: 401,
+        code: 'invalid_claims',
+        message: 'incorrect claims, please check the audience and issuer',
+        challenge: 'Bearer realm="api", error="invalid_token"',
+      })
+      t.assert.deepStrictEqual([...one.requests, ...two.requests], [])
+    })
+  }
+})
+
+suite('published keys', () => {
+  const algorithms: AsymmetricAlgorithm[] = [
+    ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
+    ...(['ES256', 'ES384', 'ES512', 'EdDSA'] as const),
+  ]
+  for (const algorithm of algorithms) {
+    test(`verify ${algorithm}, where it is allowed`, async (t: TestContext) => {
+      await using issuer = await TestIssuer.start({ key: await createKeyPair(algorithm) })
+      const options = { issuer: issuer.issuer, audience: 'api' }
+      await using byDefault = await createApp(options)
+      await using alone = await createApp({ ...options, algorithms: [algorithm] })
+      await using others = await createApp({
+        ...options,
+        algorithms: algorithms.filter((other) => other !== algorithm),
+      })
+      const token = await issuer.token()
+      t.assert.strictEqual(await outcome(byDefault, token), issuer.issuer)
+      t.assert.strictEqual(await outcome(byDefault, await issuer.token()), issuer.issuer)
+      t.assert.strictEqual(await outcome(alone, token), issuer.issuer)
+      const fetched = issuer.fetches
+      t.assert.strictEqual(await outcome(others, token), 'invalid_algorithm')
+      t.assert.strictEqual(issuer.fetches, fetched)
+
+      const another = await createKeyPair(algorithm, issuer.key.jwk.kid)
+      const forged = await issuer.token({ key: another })
+      t.assert.strictEqual(await outcome(byDefault, forged), 'token_invalid_signature')
+    })
+  }
+
+  for (const published of ['EdDSA', 'Ed25519', undefined]) {
+    for (const allowed of ['EdDSA', 'Ed25519'] as const) {
+      const title = `a key with alg ${published ?? 'missing'}, ${allowed} allowed: both names in a token are good`
+      test(title, async (t: TestContext) => {
+        const pair = await createKeyPair('EdDSA')
+        await using issuer = await TestIssuer.start({ key: pair })
+        issuer.keys = [{ ...pair.jwk, alg: published }]
+        await using app = await createApp({ issuer: issuer.issuer, audience: 'api', algorithms: [allowed] })
+        for (const alg of ['EdDSA', 'Ed25519', 'EdDSA']) {
+          const token = await sign(pair, issuer.claims(), { alg })
+          t.assert.strictEqual(await outcome(app, token), issuer.issuer)
+        }
+        const forged = await sign(await createKeyPair('EdDSA', pair.jwk.kid), issuer.claims(), {
+          alg: 'Ed25519',
+        })
+        t.assert.strictEqual(await outcome(app, forged), 'token_invalid_signature')
+      })
+    }
+  }
+
+  for (const kid of [undefined, null, 1, true, ['one'], { kid: 'one' }]) {
+    test(`are not looked for by the kid ${JSON.stringify(kid)}`, async (t: TestContext) => {
+      await using issuer = await TestIssuer.start()
+      await using app = await createApp({ issuer: issuer.issuer, audience: 'api' })
+      const response = await call(app, await issuer.token({ header: { kid } }))
+      t.assert.strictEqual(verdict(response).message, 'Unable to find appropriate key')
+      t.assert.deepStrictEqual(issuer.requests, [])
+    })
+  }
+})
+
+suite('a shared secret', () => {
+  const algorithms: SecretAlgorithm[] = ['HS256', 'HS384', 'HS512']
+  const lengths = { HS256: 32, HS384: 48, HS512: 64 }
+  const secrets: [kind: string, make: (length: number) => string | Uint8Array][] = [
+    ['text', (length) => randomBytes(length).toString('hex').slice(0, length)],
+    ['text beyond ASCII', (length) => 'ü€😀 '.repeat(length)],
+    ['text with white space around it', (length) => ` \n${'x'.repeat(length)}\t `],
+    ['text of digits', (length) => '1'.repeat(length)],
+    ['a Buffer', (length) => randomBytes(length)],
+    ['a Uint8Array', (length) => new Uint8Array(randomBytes(length))],
+    ['bytes that are no UTF-8', (length) => new Uint8Array(length).fill(0xff)],
+    ['a part of a larger buffer', (length) => new Uint8Array(randomBytes(2 * length).buffer, 5, length)],
+  ]
+  for (const alg of algorithms) {
+    for (const [kind, make] of secrets) {
+      test(`of ${kind} verifies ${alg}`, async (t: TestContext) => {
+        const secret = make(lengths[alg])
+        await using app = await createApp({ issuer: 'shared', audience: 'api', secret, algorithms: [alg] })
+        const claims = { iss: 'shared' }
+        t.assert.strictEqual(await outcome(app, await signWithSecret(secret, claims, { alg })), 'shared')
+        const another = await signWithSecret(randomBytes(64), claims, { alg })
+        t.assert.strictEqual(await outcome(app, another), 'token_invalid_signature')
+      })
+    }
+
+    test(`is only good for the algorithms that are allowed: ${alg}`, async (t: TestContext) => {
+      const secret = randomBytes(64)
+      await using app = await createApp({ issuer: 'shared', audience: 'api', secret, algorithms: [alg] })
+      for (const other of algorithms) {
+        const token = await signWithSecret(secret, { iss: 'shared' }, { alg: other })
+        t.assert.strictEqual(await outcome(app, token), other === alg ? 'shared' : 'invalid_algorithm')
+      }
+    })
+  }
+
+  test('is good for HS256 alone where no algorithms are named', async (t: TestContext) => {
+    const secret = randomBytes(64)
+    await using app = await createApp({ issuer: 'shared', audience: 'api', secret })
+    const outcomes = algorithms.map(async (alg) =>
+      outcome(app, await signWithSecret(secret, { iss: 'shared' }, { alg })),
+    )
+    t.assert.deepStrictEqual(await Promise.all(outcomes), [
+      'shared',
+      'invalid_algorithm',
+      'invalid_algorithm',
+    ])
+  })
+
+  test('is good for several algorithms at once', async (t: TestContext) => {
+    const secret = randomBytes(64)
+    await using app = await createApp({ issuer: 'shared', audience: 'api', secret, algorithms })
+    for (const alg of [...algorithms, ...algorithms]) {
+      t.assert.strictEqual(
+        await outcome(app, await signWithSecret(secret, { iss: 'shared' }, { alg })),
+        'shared',
+      )
+    }
+  })
+
+  test('needs no kid, and whatever stands there has no say', async (t: TestContext) => {
+    const secret = randomBytes(32)
+    await using app = await createApp({ issuer: 'shared', audience: 'api', secret })
+    for (const kid of [undefined, 'one', '', 5, null, {}]) {
+      const token = await signWithSecret(secret, { iss: 'shared' }, { kid: kid as string })
+      t.assert.strictEqual(await outcome(app, token), 'shared')
+    }
+  })
+
+  test('takes no token of a published key, and a published key none of a secret', async (t: TestContext) => {
+    await using issuer = await TestIssuer.start()
+    const secret = randomBytes(64)
+    await using shared = await createApp({ issuer: issuer.issuer, audience: 'api', secret })
+    t.assert.strictEqual(await outcome(shared, await issuer.token()), 'invalid_algorithm')
+    await using published = await createApp({ issuer: issuer.issuer, audience: 'api' })
+    for (const alg of algorithms) {
+      const token = await signWithSecret(secret, issuer.claims(), { alg, kid: issuer.key.jwk.kid })
+      t.assert.strictEqual(await outcome(published, token), 'invalid_algorithm')
+    }
+    t.assert.deepStrictEqual(issuer.requests, [])
+  })
+
+  test('belongs to a domain as well', async (t: TestContext) => {
+    const secret = randomBytes(32)
+    await using app = await createApp({ domain: 'tenant.example', audience: 'client', secret })
+    const token = (iss: string): Promise<string> => signWithSecret(secret, { iss, aud: 'client' })
+    t.assert.strictEqual(
+      await outcome(app, await token('https://tenant.example/')),
+      'https://tenant.example/',
+    )
+    t.assert.strictEqual(await outcome(app, await token('https://tenant.example')), 'invalid_claims')
+  })
+})
+
+suite('an algorithm that is not known', () => {
+  const names = [
+    'none',
+    'None',
+    '',
+    'RS1',
+    'rs256',
+    'ES256K',
+    'Ed448',
+    'HS1',
+    'toString',
+    '__proto__',
+    'constructor',
+  ]
+  const options: [kind: string, algorithms?: JwsAlgorithm[]][] = [
+    ['with all allowed'],
+    ['with one', ['ES256']],
+  ]
+  for (const alg of names) {
+    test(`"${alg}" has no name of its own`, (t) => t.assert.equal(canonicalAlgorithm(alg), undefined))
+  }
+
+  for (const alg of [...names, null, 5, ['ES256'], undefined]) {
+    for (const [kind, algorithms] of options) {
+      test(`${JSON.stringify(alg)} is refused and costs no request, ${kind}`, async (t: TestContext) => {
+        await using issuer = await TestIssuer.start()
+        await using app = await createApp({
+          issuer: issuer.issuer,
+          audience: 'api',
+          ...(algorithms && { algorithms }),
+        })
+        const [, payload, signature] = (await issuer.token()).split('.')
+        const header = Buffer.from(JSON.stringify({ alg, kid: issuer.key.jwk.kid })).toString('base64url')
+        t.assert.strictEqual(await outcome(app, `${header}.${payload}.${signature}`), 'invalid_algorithm')
+        t.assert.deepStrictEqual(issuer.requests, [])
+      })
+    }
+  }
+})

@@ -1,0 +1,321 @@
+import type { TestContext } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { SignJWT } from 'jose'
+import { JwksAuthError, type JwksAuthOptions } from '../../../lib/index.ts'
+import { call, createApp } from '../../helpers/app.ts'
+import { Reroute } from '../../helpers/dispatcher.ts'
+import { createKeyPair, now, TestIssuer, type TokenParts } from '../../helpers/issuer.ts'
+import { compileProgram } from '../../system/types/program.ts'
+
+interface Started {
+  issuer: TestIssuer
+  app: FastifyInstance
+  /** The code of the refusal of a token with these claims, if it is refused. */
+  ask: (claims?: Record<string, unknown>, parts?: TokenParts, url?: string) => Promise<unknown>
+}
+
+/** An issuer and an application with the options in question. */
+async function start(t: TestContext, options: (issuer: TestIssuer) => object = () => ({})): Promise<Started> {
+  const issuer = await TestIssuer.start()
+  const usual = { issuer: issuer.issuer, audience: 'api' }
+  const app = await createApp({ ...usual, ...options(issuer) } as JwksAuthOptions)
+  t.after(async () => {
+    await app.close()
+    await issuer.close()
+  })
+  const ask: Started['ask'] = async (claims = {}, parts = {}, url = '/secured') => {
+    const answer = await call(app, await issuer.token({ ...parts, claims }), url)
+    return answer.json<{ code?: string }>().code
+  }
+  return { issuer, app, ask }
+}
+
+/** Tests of what the documents name as counterparts, each alone. */
+export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
+  async issuer(t) {
+    const { issuer, ask } = await start(t)
+    t.assert.equal(await ask(), undefined)
+    t.assert.deepEqual(issuer.requests, ['/.well-known/openid-configuration', '/jwks'])
+    t.assert.equal(await ask({ iss: `${issuer.issuer}/` }), 'invalid_claims')
+    t.assert.equal(await ask({ iss: undefined }), 'invalid_claims')
+  },
+
+  async cache(t) {
+    const { ask } = await start(t, () => ({ cache: { max: 1, maxBytes: 10_000 } }))
+    for (let round = 0; round < 3; round += 1) t.assert.equal(await ask(), undefined)
+    const none = await start(t, () => ({ cache: false }))
+    t.assert.equal(await none.ask(), undefined)
+    const options = { issuer: 'https://issuer.example', audience: 'api', cache: { ttl: 1 } }
+    await t.assert.rejects(async () => createApp(options as JwksAuthOptions), /known are max, maxBytes/)
+  },
+
+  async issuers(t) {
+    await using other = await TestIssuer.start()
+    const { app, ask } = await start(t, ({ issuer }) => ({
+      issuer: undefined,
+      audience: undefined,
+      issuers: [
+        { issuer, audience: 'api' },
+        { issuer: other.issuer, audience: 'api' },
+      ],
+    }))
+    t.assert.equal(await ask(), undefined)
+    t.assert.equal((await call(app, await other.token())).statusCode, 200)
+    // Each with its own keys.
+    t.assert.equal(await ask({}, { key: other.key }), 'invalid_header')
+    t.assert.equal(await ask({ iss: 'https://stranger.example' }), 'invalid_claims')
+  },
+
+  async 'issuers(iss)'(t) {
+    await using other = await TestIssuer.start()
+    const asked: string[] = []
+    const { issuer, app, ask } = await start(t, ({ issuer: name }) => ({
+      issuer: undefined,
+      audience: undefined,
+      issuers: async (iss: string) => {
+        asked.push(iss)
+        return [name, other.issuer].includes(iss) ? { issuer: iss, audience: 'api' } : undefined
+      },
+    }))
+    // Which of them a host lets in.
+    const check = ({ iss }: { iss: string }, { hostname }: { hostname: string }): boolean =>
+      iss === (hostname === 'one.example' ? issuer : other).issuer
+    app.get('/of-host', { onRequest: app.authorize({ check }) }, async () => ({}))
+    for (let times = 0; times < 3; times += 1) t.assert.equal(await ask(), undefined)
+    t.assert.equal((await call(app, await other.token())).statusCode, 200)
+    t.assert.equal(await ask({ iss: 'https://stranger.example' }), 'invalid_claims')
+    t.assert.deepEqual(asked, [issuer.issuer, other.issuer, 'https://stranger.example'])
+    const headers = { authorization: `Bearer ${await issuer.token()}` }
+    const statusAt = async (host: string): Promise<number> =>
+      (await app.inject({ url: '/of-host', headers: { ...headers, host } })).statusCode
+    t.assert.deepEqual([await statusAt('one.example'), await statusAt('two.example')], [200, 403])
+  },
+
+  async domain(t) {
+    const { issuer, ask } = await start(t, ({ origin }) => ({
+      issuer: undefined,
+      domain: 'tenant.eu.auth0.com',
+      jwks: { dispatcher: new Reroute(origin) },
+    }))
+    issuer.on('/.well-known/jwks.json', { keys: issuer.keys })
+    t.assert.equal(await ask({ iss: 'https://tenant.eu.auth0.com/' }), undefined)
+  },
+
+  async jwksUri(t) {
+    const { issuer, ask } = await start(t, ({ jwksUri }) => ({ jwksUri }))
+    t.assert.equal(await ask(), undefined)
+    t.assert.deepEqual(issuer.requests, ['/jwks'])
+  },
+
+  async audience(t) {
+    const { ask } = await start(t, () => ({ audience: ['a', 'b'] }))
+    t.assert.equal(await ask({ aud: 'b' }), undefined)
+    t.assert.equal(await ask({ aud: ['x', 'a'] }), undefined)
+    t.assert.equal(await ask({ aud: 'x' }), 'invalid_audience')
+    t.assert.equal(await ask({ aud: undefined }), 'invalid_claims')
+  },
+
+  async 'audience: false'(t) {
+    const { ask } = await start(t, () => ({ audience: false }))
+    t.assert.equal(await ask({ aud: undefined }), undefined)
+    t.assert.equal(await ask({ aud: 'x' }), undefined)
+  },
+
+  async secret(t) {
+    const secret = 'a shared secret of 32 characters'
+    const { issuer, app } = await start(t, () => ({ secret }))
+    const sign = async (key: string): Promise<string> =>
+      new SignJWT(issuer.claims()).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(key))
+    t.assert.equal((await call(app, await sign(secret))).statusCode, 200)
+    t.assert.equal((await call(app, await sign(`${secret}!`))).statusCode, 401)
+    await t.assert.rejects(
+      createApp({ issuer: 'x', audience: 'api', secret: secret.slice(1) }),
+      /"secret" must have at least 32 bytes/,
+    )
+  },
+
+  async algorithms(t) {
+    const { issuer, ask } = await start(t, () => ({ algorithms: ['RS256'] }))
+    const key = await createKeyPair('RS256')
+    issuer.keys.push(key.jwk)
+    t.assert.equal(await ask({}, { key }), undefined)
+    t.assert.equal(await ask(), 'invalid_algorithm')
+  },
+
+  async claims(t) {
+    const { ask } = await start(t, () => ({ claims: { sub: ['a', 'b'] } }))
+    t.assert.equal(await ask({ sub: 'b' }), undefined)
+    t.assert.equal(await ask({ sub: 'c' }), 'invalid_claims')
+  },
+
+  async requiredClaims(t) {
+    const { ask } = await start(t, () => ({ requiredClaims: ['jti'] }))
+    t.assert.equal(await ask({ jti: 'one' }), undefined)
+    t.assert.equal(await ask(), 'invalid_claims')
+  },
+
+  async maxTokenAge(t) {
+    const { ask } = await start(t, () => ({ maxTokenAge: 60_000 }))
+    t.assert.equal(await ask({ iat: now() - 30 }), undefined)
+    t.assert.equal(await ask({ iat: now() - 90 }), 'token_expired')
+    t.assert.equal(await ask({ iat: undefined }), 'invalid_claims')
+  },
+
+  async clockTolerance(t) {
+    const { ask } = await start(t, () => ({ clockTolerance: 60_000 }))
+    t.assert.equal(await ask({ exp: now() - 30 }), undefined)
+    t.assert.equal(await ask({ exp: now() - 90 }), 'token_expired')
+  },
+
+  async "profile: 'rfc9068'"(t) {
+    const { ask } = await start(t, () => ({ profile: 'rfc9068' }))
+    const claims = { jti: 'one', client_id: 'client' }
+    t.assert.equal(await ask(claims, { header: { typ: 'at+jwt' } }), undefined)
+    t.assert.equal(await ask(claims, { header: { typ: 'JWT' } }), 'invalid_claims')
+    t.assert.equal(await ask({}, { header: { typ: 'at+jwt' } }), 'invalid_claims')
+  },
+
+  async getToken(t) {
+    const getToken = ({ headers }: { headers: Record<string, string> }): string | undefined =>
+      headers['x-token']
+    const { issuer, app, ask } = await start(t, () => ({ getToken }))
+    const headers = { 'x-token': await issuer.token() }
+    t.assert.equal((await app.inject({ url: '/secured', headers })).statusCode, 200)
+    t.assert.equal(await ask(), 'authorization_header_missing')
+  },
+
+  async formatUser(t) {
+    const { issuer, app } = await start(t, () => ({
+      formatUser: async ({ sub }: { sub: string }) => ({ id: sub }),
+    }))
+    t.assert.deepEqual((await call(app, await issuer.token())).json(), { user: { id: 'someone' } })
+  },
+
+  async isRevoked(t) {
+    const { ask } = await start(t, () => ({ isRevoked: ({ jti }: { jti: string }) => jti === 'bad' }))
+    t.assert.equal(await ask({ jti: 'good' }), undefined)
+    t.assert.equal(await ask({ jti: 'bad' }), 'token_revoked')
+  },
+
+  async 'jwks.refreshInterval'(t) {
+    const usual = await start(t)
+    const short = await start(t, () => ({ jwks: { refreshInterval: 1 } }))
+    for (const { issuer, ask } of [usual, short]) {
+      await ask()
+      const asked = Date.now()
+      while (Date.now() - asked < 3) await new Promise(setImmediate)
+      issuer.keys = []
+      await ask()
+    }
+    t.assert.deepEqual([usual.issuer.fetches, short.issuer.fetches], [1, 2])
+  },
+
+  async 'jwks.timeout'(t) {
+    const { issuer, ask } = await start(t, () => ({ jwks: { timeout: 50 } }))
+    issuer.on('/jwks', () => {})
+    t.assert.equal(await ask(), 'jwks_unavailable')
+  },
+
+  async 'jwks.cooldown'(t) {
+    const { issuer, ask } = await start(t, () => ({ jwks: { cooldown: 60_000 } }))
+    await ask()
+    for (let kid = 0; kid < 20; kid++) {
+      t.assert.equal(await ask({}, { header: { kid: `unknown ${kid}` } }), 'invalid_header')
+    }
+    t.assert.equal(issuer.fetches, 3)
+  },
+
+  async 'jwks.dispatcher'(t) {
+    const dispatchers: Reroute[] = []
+    const { ask } = await start(t, ({ origin }) => {
+      dispatchers.push(new Reroute(origin))
+      return { jwksUri: 'https://behind-a-proxy.example/jwks', jwks: { dispatcher: dispatchers[0] } }
+    })
+    t.assert.equal(await ask(), undefined)
+    t.assert.deepEqual(dispatchers[0]!.urls, ['https://behind-a-proxy.example/jwks'])
+  },
+
+  async 'request.user'(t) {
+    const { issuer, app } = await start(t)
+    const claims = issuer.claims()
+    t.assert.deepEqual((await call(app, await issuer.token({ claims }))).json(), { user: claims })
+  },
+
+  async 'request.accessToken'(t) {
+    const { issuer, app } = await start(t)
+    app.get('/token', { onRequest: app.authenticate }, async (request) => request.accessToken)
+    const claims = issuer.claims()
+    const raw = await issuer.token({ claims })
+    const { alg, kid } = issuer.key.jwk
+    t.assert.deepEqual((await call(app, raw, '/token')).json(), { claims, header: { alg, kid }, raw })
+  },
+
+  async 'app.authenticate'(t) {
+    const { app, ask } = await start(t)
+    app.get('/awaited', async (request, reply) => {
+      await app.authenticate(request, reply)
+      return {}
+    })
+    t.assert.equal(await ask({}, {}, '/awaited'), undefined)
+    for (const url of ['/secured', '/awaited']) t.assert.equal((await app.inject(url)).statusCode, 401)
+  },
+
+  async 'app.authenticateOptional'(t) {
+    const { app, ask } = await start(t)
+    t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
+    t.assert.equal(await ask({}, {}, '/optional'), undefined)
+    t.assert.equal(await ask({ aud: 'x' }, {}, '/optional'), 'invalid_audience')
+  },
+
+  ...Object.fromEntries(
+    (
+      [
+        ['scope', { scope: ['a', 'b'] }, { scope: 'a b' }, { scope: 'a' }],
+        ['anyScope', { anyScope: ['a', 'b'] }, { permissions: ['b'] }, { scope: 'c' }],
+        ['claims', { claims: { role: 'x' } }, { role: ['y', 'x'] }, { role: ['y'] }],
+        ['check', { check: ({ sub }) => sub === 'a' }, { sub: 'a' }, { sub: 'b' }],
+      ] satisfies [string, Parameters<FastifyInstance['authorize']>[0], object, object][]
+    ).map(([name, rule, right, wrong]) => [
+      `app.authorize({ ${name} })`,
+      async (t: TestContext) => {
+        const { app, ask } = await start(t)
+        app.get('/authorized', { onRequest: app.authorize(rule) }, async () => ({}))
+        t.assert.equal(await ask(right, {}, '/authorized'), undefined)
+        t.assert.equal(await ask(wrong, {}, '/authorized'), 'insufficient_scope')
+      },
+    ]),
+  ),
+
+  async 'app.setErrorHandler'(t) {
+    const { issuer, app } = await start(t)
+    app.setErrorHandler((error, _request, reply) =>
+      reply.code(401).send({ message: error instanceof JwksAuthError ? `my ${error.code}` : '' }),
+    )
+    app.get('/handled', { onRequest: app.authenticate }, async () => ({}))
+    const response = await call(app, await issuer.token({ claims: { aud: 'x' } }), '/handled')
+    t.assert.deepEqual(response.json(), { message: 'my invalid_audience' })
+    t.assert.equal(response.headers['www-authenticate'], 'Bearer realm="api", error="invalid_token"')
+  },
+
+  async JwksAuthError(t) {
+    const { app } = await start(t)
+    app.get('/caught', async (request, reply) => {
+      const error: unknown = await app.authenticate(request, reply).catch((reason: unknown) => reason)
+      return error instanceof JwksAuthError ? [error.code, error.statusCode] : 'another error'
+    })
+    t.assert.deepEqual((await app.inject('/caught')).json(), ['authorization_header_missing', 401])
+  },
+
+  async JwksAuthTypes(t) {
+    const program = `
+      import type { FastifyRequest } from 'fastify'
+      import type {} from 'fastify-jwks-auth'
+      declare module 'fastify-jwks-auth' {
+        interface JwksAuthTypes {
+          claims: { tenant: string }
+        }
+      }
+      export const tenant = (request: FastifyRequest): string => request.user.tenant`
+    t.assert.equal(compileProgram(program), '')
+  },
+}

@@ -1,0 +1,448 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
+import { suite, test } from 'node:test'
+import fastifyAuth from '@fastify/auth'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import jwksAuth, { JwksAuthError, type AuthenticateHook } from '../../lib/index.ts'
+import { call, createApp, verdict } from '../helpers/app.ts'
+import { TestIssuer } from '../helpers/issuer.ts'
+
+const issuer = await TestIssuer.start()
+const options = { issuer: issuer.issuer, audience: 'api' }
+test.after(() => issuer.close())
+
+suite('a callback that throws nothing', () => {
+  const throwsNothing = (): never => {
+    throw undefined
+  }
+  const rejectsNothing = async (): Promise<never> => throwsNothing()
+
+  for (const [how, callback] of [
+    ['throws', throwsNothing],
+    ['rejects with', rejectsNothing],
+  ] as const) {
+    for (const name of ['getToken', 'isRevoked', 'formatUser'] as const) {
+      test(`lets nobody in: ${name} ${how} undefined`, async (t) => {
+        const app = await createApp({ ...options, [name]: callback })
+        t.after(() => app.close())
+        t.assert.equal((await call(app, await issuer.token())).statusCode, 500)
+      })
+    }
+
+    test(`lets nobody in: check ${how} undefined`, async (t) => {
+      const app = await createApp(options)
+      t.after(() => app.close())
+      const onRequest = [app.authorize({ check: callback }), app.authenticate]
+      app.get('/checked', { onRequest }, async () => 'inside')
+      t.assert.equal((await call(app, await issuer.token(), '/checked')).statusCode, 500)
+    })
+  }
+})
+
+suite('authenticate', () => {
+  for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
+    test(`works as ${hook}`, async (t) => {
+      const app = await createApp(options)
+      app.post('/', { [hook]: app.authenticate }, async (request) => ({
+        sub: request.user.sub,
+        body: request.body,
+      }))
+      const headers = { authorization: `Bearer ${await issuer.token()}` }
+      const accepted = await app.inject({ method: 'POST', url: '/', headers, payload: { a: 1 } })
+      t.assert.deepEqual(accepted.json(), { sub: 'someone', body: { a: 1 } })
+      const refused = await app.inject({ method: 'POST', url: '/', payload: { a: 1 } })
+      t.assert.equal(verdict(refused).code, 'authorization_header_missing')
+    })
+  }
+
+  test('works on an HTTP/2 server', async (t) => {
+    const app = Fastify({ http2: true })
+    await app.register(jwksAuth, options)
+    app.get('/', { onRequest: app.authenticate }, async (request) => request.user.sub)
+    const origin = await app.listen()
+    const session = connect(origin)
+    t.after(async () => {
+      session.destroy()
+      await app.close()
+    })
+    const status = async (headers: Record<string, string>): Promise<number> => {
+      const stream = session.request({ ':path': '/', ...headers })
+      const [{ ':status': code }] = (await once(stream, 'response')) as [{ ':status': number }]
+      stream.close()
+      return code
+    }
+    t.assert.equal(await status({}), 401)
+    t.assert.equal(await status({ authorization: `Bearer ${await issuer.token()}` }), 200)
+  })
+
+  test('works as a hook of the whole instance', async (t) => {
+    const app = Fastify()
+    await app.register(jwksAuth, options)
+    app.addHook('onRequest', app.authenticate)
+    app.get('/', async (request) => request.user.sub)
+    t.assert.equal((await app.inject('/')).statusCode, 401)
+    t.assert.equal((await call(app, await issuer.token(), '/')).body, 'someone')
+  })
+
+  test('may be awaited directly', async (t) => {
+    const app = await createApp(options)
+    app.get('/', async (request, reply) => {
+      await app.authenticate(request, reply)
+      return request.user.sub
+    })
+    t.assert.equal(verdict(await app.inject('/')).code, 'authorization_header_missing')
+    t.assert.equal((await call(app, await issuer.token(), '/')).body, 'someone')
+  })
+
+  test('throws an error that can be told by its class, code and status', async (t) => {
+    const app = await createApp(options)
+    app.get('/', async (request, reply) => {
+      const error: unknown = await app.authenticate(request, reply).catch((reason: unknown) => reason)
+      if (!(error instanceof JwksAuthError && error instanceof Error)) throw error
+      t.assert.equal(error.name, 'JwksAuthError')
+      return [error.code, error.statusCode]
+    })
+    t.assert.deepEqual((await app.inject('/')).json(), ['authorization_header_missing', 401])
+  })
+
+  test('works inside @fastify/auth beside another strategy', async (t) => {
+    const app = Fastify()
+    await app.register(jwksAuth, options)
+    await app.register(fastifyAuth)
+    const apiKey = async (request: FastifyRequest): Promise<void> => {
+      if (request.headers['x-key'] !== 'good') throw new Error('no key')
+    }
+    app.get('/', { onRequest: app.auth([apiKey, app.authenticate]) }, async (request) => ({
+      user: request.user,
+    }))
+    const byToken = await call(app, await issuer.token(), '/')
+    t.assert.equal(byToken.json<{ user: { sub: string } }>().user.sub, 'someone')
+    const byKey = await app.inject({ url: '/', headers: { 'x-key': 'good' } })
+    t.assert.deepEqual(byKey.json(), { user: null })
+    t.assert.equal(verdict(await app.inject('/')).code, 'authorization_header_missing')
+  })
+
+  test('lets an error that is no refusal pass through without a challenge', async (t) => {
+    const app = await createApp(options)
+    const meddle = async (request: FastifyRequest): Promise<void> => {
+      Object.defineProperty(request, 'headers', {
+        get: () => {
+          throw new Error('meddled with')
+        },
+      })
+    }
+    app.get('/', { onRequest: [meddle, app.authenticate] }, async () => 'x')
+    const response = await app.inject('/')
+    t.assert.equal(response.statusCode, 500)
+    t.assert.equal(response.headers['www-authenticate'], undefined)
+  })
+
+  test('never skips OPTIONS', async (t) => {
+    const app = await createApp(options)
+    app.options('/', { onRequest: app.authenticate }, async () => 'x')
+    t.assert.equal((await app.inject({ method: 'OPTIONS', url: '/' })).statusCode, 401)
+  })
+
+  test('costs nothing a second time in one request', async (t) => {
+    let formatted = 0
+    const app = await createApp({ ...options, formatUser: () => ({ made: ++formatted }) as never })
+    app.get(
+      '/',
+      { onRequest: app.authenticate, preHandler: [app.authenticate, app.authenticateOptional] },
+      async (request) => request.user,
+    )
+    t.assert.deepEqual((await call(app, await issuer.token(), '/')).json(), { made: 1 })
+  })
+})
+
+suite('a request is verified by the instance that is asked', () => {
+  /** Routes that are older than the plugin, so that their requests lack its decorators. */
+  async function createOlder(): Promise<FastifyInstance> {
+    const app = Fastify()
+    app.register(async (scope) => {
+      scope.get(
+        '/secured',
+        { onRequest: (request, reply) => app.authenticate(request, reply) },
+        async () => 'in',
+      )
+      scope.get(
+        '/optional',
+        { onRequest: (request, reply) => app.authenticateOptional(request, reply) },
+        async (request) => ({ user: request.user }),
+      )
+      scope.get(
+        '/scope',
+        { onRequest: (request, reply) => app.authorize({ scope: 'a' })(request, reply) },
+        async () => 'in',
+      )
+    })
+    await app.register(jwksAuth, options)
+    return app
+  }
+
+  test('also in a scope that is older than the plugin', async (t) => {
+    const app = await createOlder()
+    for (const url of ['/secured', '/scope']) {
+      t.assert.equal(verdict(await app.inject(url)).code, 'authorization_header_missing', url)
+      t.assert.equal(verdict(await call(app, 'opaque', url)).code, 'invalid_header', url)
+    }
+    t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
+    t.assert.equal(verdict(await call(app, 'opaque', '/optional')).code, 'invalid_header')
+    const token = await issuer.token({ claims: { scope: 'a' } })
+    for (const url of ['/secured', '/scope'])
+      t.assert.equal((await call(app, token, url)).statusCode, 200, url)
+  })
+
+  test('and not by another one, which accepts other tokens', async (t) => {
+    await using other = await TestIssuer.start()
+    const app = Fastify()
+    const hooks: AuthenticateHook[] = []
+    for (const issuerOfScope of [issuer, other]) {
+      app.register(async (scope) => {
+        await scope.register(jwksAuth, { issuer: issuerOfScope.issuer, audience: 'api' })
+        hooks.push(scope.authenticate)
+        if (hooks.length === 2) scope.get('/both', { onRequest: hooks }, async () => 'in')
+      })
+    }
+    t.assert.equal(verdict(await call(app, await issuer.token(), '/both')).code, 'invalid_claims')
+    t.assert.equal(verdict(await call(app, await other.token(), '/both')).code, 'invalid_claims')
+  })
+
+  test('whatever an application puts in accessToken', async (t) => {
+    const app = Fastify()
+    await app.register(jwksAuth, options)
+    app.addHook('onRequest', async (request) => void (request.accessToken = {} as never))
+    app.get('/', { preHandler: app.authenticate }, async () => 'in')
+    t.assert.equal((await app.inject('/')).statusCode, 401)
+  })
+})
+
+suite('authenticateOptional', () => {
+  test('lets a request without an Authorization header pass as nobody', async (t) => {
+    const app = await createApp(options)
+    const response = await app.inject('/optional')
+    t.assert.deepEqual(response.json(), { user: null })
+    t.assert.equal(response.headers['www-authenticate'], undefined)
+  })
+
+  test('sets the user of a good token', async (t) => {
+    const app = await createApp(options)
+    const response = await call(app, await issuer.token(), '/optional')
+    t.assert.equal(response.json<{ user: { sub: string } }>().user.sub, 'someone')
+  })
+
+  for (const authorization of ['', 'Bearer', 'Basic YTpi', 'Bearer x', 'Bearer a b']) {
+    test(`refuses the header "${authorization}"`, async (t) => {
+      const app = await createApp(options)
+      t.assert.equal((await app.inject({ url: '/optional', headers: { authorization } })).statusCode, 401)
+    })
+  }
+
+  test('refuses an expired token', async (t) => {
+    const app = await createApp(options)
+    const response = await call(app, await issuer.token({ claims: { exp: 1 } }), '/optional')
+    t.assert.equal(verdict(response).code, 'token_expired')
+  })
+})
+
+suite('what a request holds', () => {
+  test('user and accessToken are null where nothing was authenticated', async (t) => {
+    const app = await createApp(options)
+    app.get('/', async (request) => [request.user, request.accessToken])
+    t.assert.deepEqual((await app.inject('/')).json(), [null, null])
+  })
+
+  test('user and accessToken stay null where the token is refused', async (t) => {
+    const app = await createApp(options)
+    app.get('/', async (request, reply) => {
+      await app.authenticate(request, reply).catch(() => {})
+      return [request.user, request.accessToken]
+    })
+    t.assert.deepEqual((await call(app, await issuer.token({ claims: { exp: 1 } }), '/')).json(), [
+      null,
+      null,
+    ])
+  })
+
+  test('the claims and the header are frozen at every depth', async (t) => {
+    const app = await createApp(options)
+    app.get('/', { onRequest: app.authenticate }, async (request) => {
+      const { claims, header } = request.accessToken!
+      t.assert.equal(request.user, claims)
+      t.assert.throws(() => void ((claims as { sub: string }).sub = 'x'), TypeError)
+      t.assert.throws(() => void (claims.deep as unknown[]).push(1), TypeError)
+      t.assert.throws(() => void ((claims.deep as { a: { b: number } }[])[0]!.a.b = 2), TypeError)
+      t.assert.equal(Object.isFrozen(request.accessToken), true)
+      t.assert.throws(() => void ((header as { alg: string }).alg = 'x'), TypeError)
+      return 'frozen'
+    })
+    const token = await issuer.token({ claims: { deep: [{ a: { b: 1 } }] } })
+    t.assert.equal((await call(app, token, '/')).body, 'frozen')
+  })
+
+  test('accessToken holds claims, header and the token as it came', async (t) => {
+    const app = await createApp(options)
+    app.get('/', { onRequest: app.authenticate }, async (request) => request.accessToken)
+    const token = await issuer.token()
+    const held = (await call(app, token, '/')).json<{
+      claims: { sub: string }
+      header: object
+      raw: string
+    }>()
+    t.assert.equal(held.claims.sub, 'someone')
+    t.assert.deepEqual(held.header, { alg: 'ES256', kid: issuer.key.jwk.kid })
+    t.assert.equal(held.raw, token)
+  })
+
+  test('one request’s user is not that of another at the same time', async (t) => {
+    const app = await createApp(options)
+    const subjects = Array.from({ length: 50 }, (_, index) => `user ${index}`)
+    const answers = await Promise.all(
+      subjects.map(async (sub) => call(app, await issuer.token({ claims: { sub } }))),
+    )
+    t.assert.deepEqual(
+      answers.map((answer) => answer.json<{ user: { sub: string } }>().user.sub),
+      subjects,
+    )
+  })
+})
+
+suite('getToken', () => {
+  const fromQuery = (request: FastifyRequest): string | undefined =>
+    (request.query as { token?: string }).token
+
+  test('finds the token instead of the Authorization header', async (t) => {
+    const app = await createApp({ ...options, getToken: fromQuery })
+    const token = await issuer.token()
+    t.assert.equal((await app.inject(`/secured?token=${token}`)).statusCode, 200)
+    t.assert.equal(verdict(await call(app, token)).code, 'authorization_header_missing')
+    t.assert.deepEqual((await call(app, token, '/optional')).json(), { user: null })
+  })
+
+  for (const [title, value] of [
+    ['an empty string', ''],
+    ['a list', ['a']],
+    ['a promise of an opaque token', Promise.resolve('x')],
+    ['an object', {}],
+  ] as const) {
+    test(`${title} of it is not a readable token`, async (t) => {
+      const app = await createApp({ ...options, getToken: () => value as never })
+      for (const url of ['/secured', '/optional']) {
+        t.assert.equal(verdict(await app.inject(url)).message, 'Unable to parse authentication token.')
+      }
+    })
+  }
+
+  test('it may be asynchronous', async (t) => {
+    const app = await createApp({ ...options, getToken: async (request) => fromQuery(request) })
+    t.assert.equal((await app.inject(`/secured?token=${await issuer.token()}`)).statusCode, 200)
+    t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
+  })
+
+  test('null of it is no token', async (t) => {
+    const app = await createApp({ ...options, getToken: () => null as never })
+    t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
+    t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
+  })
+
+  const mine = Object.assign(new Error('mine'), { statusCode: 418 })
+  for (const [title, getToken] of [
+    [
+      'throws',
+      () => {
+        throw mine
+      },
+    ],
+    ['rejects', () => Promise.reject(mine)],
+  ] as const) {
+    test(`one that ${title} is a refusal, its error unchanged and without a challenge`, async (t) => {
+      const app = await createApp({ ...options, getToken })
+      for (const url of ['/secured', '/optional']) {
+        t.assert.deepEqual(verdict(await app.inject(url)), {
+          status: 418,
+          code: undefined,
+          message: 'mine',
+          challenge: undefined,
+        })
+      }
+    })
+  }
+})
+
+suite('formatUser', () => {
+  test('makes the user, for each request, of claims and request', async (t) => {
+    const formatUser = (claims: { sub?: string }, request: FastifyRequest): never =>
+      ({ id: claims.sub, url: request.url }) as never
+    const app = await createApp({ ...options, formatUser })
+    const token = await issuer.token()
+    t.assert.deepEqual((await call(app, token)).json(), { user: { id: 'someone', url: '/secured' } })
+    t.assert.deepEqual((await call(app, token, '/optional')).json(), {
+      user: { id: 'someone', url: '/optional' },
+    })
+  })
+
+  test('may be asynchronous, and its result is the application’s own', async (t) => {
+    const app = await createApp({ ...options, formatUser: async (claims) => ({ id: claims.sub }) as never })
+    app.get('/', { onRequest: app.authenticate }, async (request) => {
+      Object.assign(request.user, { more: 1 })
+      return request.user
+    })
+    t.assert.deepEqual((await call(app, await issuer.token(), '/')).json(), { id: 'someone', more: 1 })
+  })
+
+  for (const [title, formatUser] of [
+    [
+      'throws',
+      () => {
+        throw new JwksAuthError({ code: 'invalid_claims', statusCode: 401, message: 'mine' })
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new JwksAuthError({ code: 'invalid_claims', statusCode: 401, message: 'mine' })
+      },
+    ],
+  ] as const) {
+    test(`one that ${title} is a refusal, its error unchanged, without a challenge and without a user`, async (t) => {
+      const app = await createApp({ ...options, formatUser })
+      let left: unknown
+      app.addHook('onResponse', async (request) => void (left = [request.user, request.accessToken]))
+      const response = await call(app, await issuer.token())
+      t.assert.deepEqual(verdict(response), {
+        status: 401,
+        code: 'invalid_claims',
+        message: 'mine',
+        challenge: undefined,
+      })
+      t.assert.deepEqual(left, [null, null])
+    })
+  }
+})
+
+test('an error of the application’s log passes through unchanged, and nobody gets in', async (t) => {
+  const full = (): never => {
+    throw new Error('no space left')
+  }
+  const quiet = (): void => {}
+  const log = {
+    level: 'info',
+    fatal: quiet,
+    error: quiet,
+    warn: full,
+    // Fastify's own lines about the request and its response find room.
+    info: (entry: object) => ('req' in entry || 'res' in entry ? quiet() : full()),
+    debug: quiet,
+    trace: quiet,
+  }
+  const loggerInstance: FastifyBaseLogger = { ...log, silent: quiet, child: () => loggerInstance }
+  const app: FastifyInstance = Fastify({ loggerInstance })
+  await app.register(jwksAuth, { issuer: 'https://another.example.com/', audience: 'api' })
+  t.after(() => app.close())
+  app.get('/secured', { onRequest: [app.authenticate] }, async () => 'in')
+  const response = await call(app, await issuer.token())
+  t.assert.deepEqual(
+    [response.statusCode, response.json<{ message: string }>().message],
+    [500, 'no space left'],
+  )
+})

@@ -1,0 +1,81 @@
+import { suite, test } from 'node:test'
+import { createTestIssuer, type TestIssuer } from '../../../lib/testing/index.ts'
+import { call, createApp } from '../../helpers/app.ts'
+import { until } from '../../helpers/issuer.ts'
+
+suite('rotation', () => {
+  async function start(): Promise<
+    { issuer: TestIssuer; ask: (token: string) => Promise<number> } & AsyncDisposable
+  > {
+    const issuer = await createTestIssuer()
+    const app = await createApp({ ...issuer.options, jwks: { cooldown: 0, refreshInterval: 1 } })
+    return {
+      issuer,
+      ask: async (token) => (await call(app, token)).statusCode,
+      async [Symbol.asyncDispose]() {
+        await app.close()
+        await issuer.close()
+      },
+    }
+  }
+
+  test('signs with a new key, while the old one stays published', async (t) => {
+    await using started = await start()
+    const { issuer, ask } = started
+    const [old, token] = [issuer.key, issuer.token()]
+    t.assert.equal(await ask(token), 200)
+    t.assert.equal(issuer.rotate(), issuer.key)
+    t.assert.notEqual(issuer.key.jwk.kid, old.jwk.kid)
+    t.assert.deepEqual(issuer.keys, [old.jwk, issuer.key.jwk])
+    t.assert.equal(await ask(issuer.token()), 200)
+    t.assert.equal(await ask(token), 200)
+    t.assert.equal(await ask(issuer.token({}, { key: old })), 200)
+  })
+
+  test('without the old one has its tokens refused', async (t) => {
+    await using started = await start()
+    const { issuer, ask } = started
+    const token = issuer.token()
+    const other = issuer.token({}, { algorithm: 'ES384' })
+    t.assert.deepEqual([await ask(token), await ask(other)], [200, 200])
+    issuer.rotate({ keepOld: false, algorithm: 'EdDSA' })
+    t.assert.equal(await ask(issuer.token()), 200)
+    t.assert.deepEqual([await ask(token), await ask(other)], [401, 401])
+    t.assert.equal(await ask(issuer.token({}, { algorithm: 'ES384' })), 200)
+    t.assert.deepEqual(
+      issuer.keys.map(({ alg }) => alg),
+      ['EdDSA', 'ES384'],
+    )
+  })
+
+  test('a removed key has its tokens refused', async (t) => {
+    await using started = await start()
+    const { issuer, ask } = started
+    const old = issuer.key
+    issuer.rotate()
+    t.assert.equal(await ask(issuer.token({}, { key: old })), 200)
+    issuer.remove(old.jwk.kid)
+    await until(async () => (await ask(issuer.token({}, { key: old }))) === 401)
+    t.assert.equal(await ask(issuer.token()), 200)
+  })
+
+  test('wrong arguments are told by a TypeError', async (t) => {
+    await using issuer = await createTestIssuer()
+    const rotate = (options: unknown) => () => issuer.rotate(options as object)
+    t.assert.throws(rotate(null), { name: 'TypeError', message: /"rotate" must be a plain object/ })
+    t.assert.throws(rotate({ keep: true }), { name: 'TypeError', message: /"rotate\.keep" is unknown/ })
+    t.assert.throws(rotate({ keepOld: 1 }), {
+      name: 'TypeError',
+      message: /"rotate\.keepOld" must be true or false/,
+    })
+    t.assert.throws(rotate({ algorithm: 'HS256' }), {
+      name: 'TypeError',
+      message: /"rotate\.algorithm" must be one of RS256, .*, EdDSA, Ed25519$/,
+    })
+    t.assert.throws(() => issuer.remove('unknown'), {
+      name: 'TypeError',
+      message: /"remove\.kid" must be the kid of a published key/,
+    })
+    t.assert.equal(issuer.keys.length, 1)
+  })
+})

@@ -1,0 +1,100 @@
+import { execFile, type ExecFileException } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { suite, test } from 'node:test'
+import { createTestIssuer } from '../../../lib/testing/index.ts'
+
+const root = resolve(import.meta.dirname, '../../..')
+const app = 'docs/examples/testing-app.ts'
+const aliases = {
+  'fastify-jwks-auth/testing': join(root, 'lib/testing/index.ts'),
+  'fastify-jwks-auth': join(root, 'lib/index.ts'),
+}
+
+/** An example of a test, in a project of its own, as its runner is started there. */
+const runners = [
+  {
+    name: 'node:test',
+    example: 'docs/examples/testing-node.ts',
+    args: (file: string) => ['--import', import.meta.resolve('tsx'), '--test', '--test-reporter=tap', file],
+    passed: /^# pass 14\n# fail 0$/m,
+    failed: /^# pass 13\n# fail 1$/m,
+    wrongly: ["'hello Ada'", "'hello Bob'"],
+  },
+  {
+    name: 'Vitest',
+    example: 'docs/examples/testing-vitest.ts',
+    args: (file: string) => [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--no-color', file],
+    passed: /Tests +5 passed \(5\)/,
+    failed: /Tests +1 failed \| 4 passed \(5\)/,
+    wrongly: ["'hello Ada'", "'hello Bob'"],
+  },
+] as const
+
+for (const { name, example, args, passed, failed, wrongly } of runners) {
+  suite(`the example of ${name}`, () => {
+    test('passes', async (t) => {
+      const { code, output } = await run(example, args, (text) => text)
+      t.assert.match(output, passed)
+      t.assert.equal(code, 0)
+    })
+
+    test('fails where it expects something else', async (t) => {
+      const { code, output } = await run(example, args, (text) =>
+        text.replace(...(wrongly as [string, string])),
+      )
+      t.assert.match(output, failed)
+      t.assert.equal(code, 1)
+    })
+  })
+}
+
+test('the document names every member of an issuer, and every option', async (t) => {
+  const document = readFileSync(join(root, 'docs/testing.md'), 'utf8')
+  await using issuer = await createTestIssuer()
+  const prototype = Object.getPrototypeOf(issuer) as object
+  const members = [...Object.keys(issuer), ...Object.getOwnPropertyNames(prototype)].filter(
+    (name) => name !== 'constructor',
+  )
+  t.assert.notEqual(members.length, 0)
+  const options = 'audience, algorithm, secret, key, path, port, header, expiresIn, forged, keepOld, kid'
+  const missing = [...members, ...options.split(', ')].filter(
+    (name) => !new RegExp(`\`(issuer\\.)?${name}\\b`).test(document),
+  )
+  t.assert.deepEqual(missing, [])
+})
+
+async function run(
+  example: string,
+  args: (file: string) => string[],
+  edit: (text: string) => string,
+): Promise<{ code: unknown; output: string }> {
+  const project = mkdtempSync(join(tmpdir(), 'testing-'))
+  const file = join(project, 'test', basename(example).replace('.ts', '.test.ts'))
+  try {
+    mkdirSync(join(project, 'test'))
+    cpSync(join(root, app), join(project, 'test', basename(app)))
+    writeFileSync(file, edit(readFileSync(join(root, example), 'utf8')))
+    symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'), 'dir')
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }')
+    const paths = Object.fromEntries(Object.entries(aliases).map(([from, to]) => [from, [to]]))
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { paths } }))
+    writeFileSync(
+      join(project, 'vitest.config.js'),
+      `export default { resolve: { alias: ${JSON.stringify(aliases)} } }`,
+    )
+    // The children's runner is one of their own, and their coverage is nobody's.
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined }
+    return await new Promise((done) =>
+      execFile(
+        process.execPath,
+        args(file),
+        { cwd: project, env },
+        (error: ExecFileException | null, ...out) => done({ code: error?.code ?? 0, output: out.join('') }),
+      ),
+    )
+  } finally {
+    rmSync(project, { recursive: true })
+  }
+}

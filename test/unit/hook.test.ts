@@ -1,0 +1,109 @@
+import { suite, test } from 'node:test'
+import { hook, type Outcome } from '../../lib/hook.ts'
+
+const failure = new Error('refused')
+const steps: Record<string, [step: () => Outcome, result: unknown]> = {
+  'that is done at once': [() => undefined, undefined],
+  'that waits': [async () => {}, undefined],
+  'that throws': [
+    () => {
+      throw failure
+    },
+    failure,
+  ],
+  'that rejects': [async () => Promise.reject(failure), failure],
+}
+
+const thrown = (value: unknown): (() => never) => {
+  return () => {
+    throw value
+  }
+}
+
+for (const [title, [step, result]] of Object.entries(steps)) {
+  suite(`a hook ${title}`, () => {
+    test('may be awaited', async (t) => {
+      const run = hook(step)
+      const outcome = Promise.resolve(run({}, {})).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      t.assert.equal(await outcome, result)
+    })
+
+    for (const [where, args] of [
+      ['', []],
+      [' behind a payload', [{ payload: true }]],
+    ] as const) {
+      test(`calls back once${where}, and returns nothing that could be waited for as well`, async (t) => {
+        const calls: unknown[][] = []
+        await new Promise<void>((resolve) => {
+          const done = (...results: unknown[]): void => {
+            calls.push(results)
+            resolve()
+          }
+          const [third, fourth] = [...args, done]
+          t.assert.equal(hook(step)({}, {}, third, fourth as () => void), undefined)
+        })
+        t.assert.deepEqual(
+          calls.map(([error]) => error),
+          [result],
+        )
+      })
+    }
+  })
+}
+
+test('a hook that is done at once calls back at once', (t) => {
+  let isDone = false
+  void hook(() => undefined)({}, {}, () => {
+    isDone = true
+  })
+  t.assert.equal(isDone, true)
+})
+
+for (const nothing of [undefined, null, 0, '', false]) {
+  for (const [how, step] of [
+    ['throws', thrown(nothing)],
+    ['rejects with', async () => thrown(nothing)()],
+  ] as const) {
+    test(`a hook that ${how} ${JSON.stringify(nothing)} refuses with an error`, async (t) => {
+      const error = await new Promise((resolve) => void hook(step)({}, {}, resolve))
+      t.assert.match(String(error), /^Error: .*by throwing nothing$/)
+      await t.assert.rejects(async () => hook(step)({}, {}), { message: (error as Error).message })
+    })
+  }
+}
+
+test('a hook that throws a promise refuses, whatever becomes of that', async (t) => {
+  const value = Promise.resolve()
+  const [error] = await new Promise<[unknown]>((resolve) => {
+    void hook(thrown(value))({}, {}, (refusal: unknown) => resolve([refusal]))
+  })
+  t.assert.equal(error, value)
+  let isRefused = false
+  await hook(thrown(value))({}, {})!.catch(() => (isRefused = true))
+  t.assert.equal(isRefused, true)
+})
+
+test('an error of what comes after the hook is not taken for one of the hook', (t) => {
+  const calls: unknown[] = []
+  const run = hook(() => undefined)
+  t.assert.throws(
+    () =>
+      void run({}, {}, (error?: unknown) => {
+        calls.push(error)
+        throw failure
+      }),
+    failure,
+  )
+  t.assert.deepEqual(calls, [undefined])
+})
+
+test('a hook that is called where it should be given says so at once', (t) => {
+  const run = hook(() => undefined) as () => unknown
+  t.assert.throws(() => run(), {
+    name: 'TypeError',
+    message: /onRequest: \[app\.authenticate\], without \(\)/,
+  })
+})

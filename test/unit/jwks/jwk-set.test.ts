@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { AsymmetricAlgorithm } from '../../../lib/jwt/algorithms.ts'
+import { KeySet, UnusableKeySet } from '../../../lib/jwks/jwk-set.ts'
+import { curveKey, pemOf, rsaKey } from '../../helpers/jwk.ts'
+
+const issuer = 'https://id.example.com/'
+const [one, two] = [curveKey('P-256', { kid: 'one' }), curveKey('P-256', { kid: 'two' })]
+
+function setOf(keys: unknown[], previous?: KeySet): KeySet {
+  return new KeySet({ keys }, issuer, previous)
+}
+
+function pemIn(set: KeySet, kid: string, alg: AsymmetricAlgorithm = 'ES256'): string | undefined {
+  return set.find(kid, alg)?.pem
+}
+
+suite('what a set holds', () => {
+  test('a key is found by its kid and its algorithm', () => {
+    const set = setOf([one, two])
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+    assert.equal(pemIn(set, 'two'), pemOf(two))
+    assert.deepEqual(set.skipped, [])
+  })
+
+  test('a kid or an algorithm that is not there finds nothing', () => {
+    const set = setOf([one])
+    assert.equal(set.find('two', 'ES256'), undefined)
+    assert.equal(set.find('one', 'ES384'), undefined)
+    assert.deepEqual([set.has('one'), set.has('two')], [true, false])
+  })
+
+  test('a key without alg is found by each of its algorithms', () => {
+    const set = setOf([rsaKey({ kid: 'one' })])
+    assert.equal(set.find('one', 'PS512')!.pem, set.find('one', 'RS256')!.pem)
+  })
+
+  test('good keys work beside bad ones, and each bad one is listed with its reason', () => {
+    const set = setOf([
+      null,
+      'a string',
+      { ...two, kid: 2 },
+      { ...two, kid: 'enc', use: 'enc' },
+      { kty: 'oct', kid: 'oct', k: 'AQ' },
+      { ...two, kid: 'private', d: 'AQ' },
+      rsaKey({ kid: 'short' }, 1024),
+      JSON.parse('{"__proto__": {"kid": "two"}, "kid": "odd"}'),
+      one,
+      { ...two, kid: 'other curve', alg: 'ES384' },
+    ])
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+    const ec = { kty: 'EC', crv: 'P-256' }
+    assert.deepEqual(set.skipped, [
+      { kid: undefined, reason: 'it is not an object' },
+      { kid: undefined, reason: 'it is not an object' },
+      { kid: undefined, ...ec, reason: 'its kid is not a string' },
+      { kid: 'enc', ...ec, use: 'enc', reason: 'its use is not sig' },
+      { kid: 'oct', kty: 'oct', reason: 'it holds secret key material' },
+      { kid: 'private', ...ec, reason: 'it holds secret key material' },
+      { kid: 'short', kty: 'RSA', reason: 'its modulus is under 2048 bits' },
+      { kid: 'odd', reason: 'its kty or crv is not supported' },
+      {
+        kid: 'other curve',
+        ...ec,
+        alg: 'ES384',
+        reason: 'its alg is not supported or does not fit its kty and crv',
+      },
+    ])
+    for (const { kid } of set.skipped) assert.equal(set.has(kid ?? 'two'), false)
+  })
+
+  test('thousands of keys are all found', () => {
+    const keys = Array.from({ length: 2_000 }, (_, index) => rsaKey({ kid: `key ${index}`, alg: 'RS256' }))
+    const set = setOf(keys)
+    for (const { kid } of keys) assert.equal(set.has(kid as string), true)
+    for (const key of keys.slice(0, 10)) assert.equal(pemIn(set, key.kid as string, 'RS256'), pemOf(key))
+  })
+
+  test('of a large set a key is made when it is asked for, and one that can’t be made is not there', () => {
+    const keys = Array.from({ length: 200 }, (_, index) => rsaKey({ kid: `key ${index}`, alg: 'RS256' }))
+    const set = setOf([...keys, one, { ...two, y: two.x }])
+    assert.deepEqual(set.skipped, [])
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+    assert.equal(set.find('two', 'ES256'), undefined)
+    assert.equal(setOf([...keys, one], set).find('one', 'ES256'), set.find('one', 'ES256'))
+  })
+
+  test('a set of more than ten thousand keys is not even looked at', () => {
+    const junk = Array.from({ length: 9_999 }, () => 0)
+    assert.equal(setOf([one, ...junk]).skipped.length, 9_999)
+    assert.throws(() => setOf([one, ...junk, 0]), { message: 'over 10000 keys' })
+  })
+
+  test('of long names only the beginning is reported, and of what is no text nothing', () => {
+    const { skipped } = setOf([one, { kty: 'y'.repeat(1_000), alg: ['RS256'], kid: 'x'.repeat(1_000) }])
+    const reason = 'its kty or crv is not supported'
+    assert.deepEqual(skipped, [{ kid: 'x'.repeat(64), kty: 'y'.repeat(32), reason }])
+  })
+
+  test('a set does not forget its keys with time', (t) => {
+    const set = setOf([one])
+    const later = performance.now() + 100 * 365 * 24 * 3_600_000
+    t.mock.method(performance, 'now', () => later)
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+  })
+
+  test('an error that is none of the key is not taken for one', () => {
+    const broken = {
+      ...one,
+      get kty(): string {
+        throw new RangeError('not a bad key')
+      },
+    }
+    assert.throws(() => setOf([one, broken]), RangeError)
+  })
+})
+
+suite('large sets', () => {
+  const others = Array.from({ length: 99 }, (_, index) => curveKey('Ed25519', { kid: `other ${index}` }))
+  const malformed = { ...two, y: two.x }
+
+  test('of one hundred entries each is made a key', () => {
+    const set = setOf([...others, malformed])
+    assert.equal(set.has('two'), false)
+    assert.deepEqual(set.skipped, [{ kid: 'two', kty: 'EC', crv: 'P-256', reason: 'it is malformed' }])
+  })
+
+  test('a malformed key that was published again in good shape is found', () => {
+    const before = setOf([...others, malformed, one])
+    assert.equal(pemIn(before, 'two'), undefined)
+    assert.equal(pemIn(setOf([...others, two, one], before), 'two'), pemOf(two))
+  })
+
+  test('one in which no key can be made is no answer, as of a small set', () => {
+    const bad = Array.from({ length: 101 }, (_, index) => ({ ...malformed, kid: `bad ${index}` }))
+    assert.throws(() => setOf(bad), { message: 'a JWK Set without a usable key' })
+    assert.equal(pemIn(setOf([one, ...bad]), one.kid as string), pemOf(one))
+  })
+
+  test('thousands of keys that are slow to make do not stop the process', () => {
+    const slow = curveKey('P-521')
+    const keys = Array.from({ length: 4_500 }, (_, index) => ({ ...slow, kid: `slow ${index}` }))
+    const startedAt = performance.now()
+    const set = setOf(keys)
+    assert.equal(pemIn(set, 'slow 4499', 'ES512'), pemOf(slow))
+    const took = performance.now() - startedAt
+    assert.ok(took < 3_000, `${took} ms`)
+  })
+})
+
+suite('keys of the same kid', () => {
+  test('the first of a kid and an algorithm is taken', () => {
+    const set = setOf([one, { ...two, kid: 'one' }])
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+    const reason = 'it is not the first ES256 key of its kid'
+    assert.deepEqual(set.skipped, [{ kid: 'one', kty: 'EC', crv: 'P-256', reason }])
+  })
+
+  test('keys for different algorithms stand side by side', () => {
+    const [rsa, ed] = [rsaKey({ kid: 'one', alg: 'PS256' }), curveKey('Ed25519', { kid: 'one' })]
+    const set = setOf([one, rsa, ed])
+    const pems = (['ES256', 'PS256', 'EdDSA'] as const).map((alg) => pemIn(set, 'one', alg))
+    assert.deepEqual(pems, [one, rsa, ed].map(pemOf))
+    assert.deepEqual(set.skipped, [])
+  })
+
+  for (const [name, unusable] of [
+    ['an unusable key', { ...two, kid: 'one', use: 'enc' }],
+    ['a shared secret', { kty: 'oct', kid: 'one', alg: 'ES256', k: 'AQ' }],
+    ['a malformed key', { ...one, y: one.x }],
+  ] as const) {
+    test(`${name} of the same kid does not hide the good one`, () => {
+      for (const keys of [
+        [unusable, one],
+        [one, unusable],
+      ]) {
+        const set = setOf(keys)
+        assert.equal(pemIn(set, 'one'), pemOf(one))
+        assert.equal(set.skipped.length, 1)
+      }
+    })
+  }
+})
+
+suite('a set after another', () => {
+  test('a key that has not changed stays the same object', () => {
+    const before = setOf([one, two])
+    const after = setOf([structuredClone(two), { ...one, use: 'sig' }], before)
+    assert.equal(after.find('one', 'ES256'), before.find('one', 'ES256'))
+    assert.equal(after.find('two', 'ES256'), before.find('two', 'ES256'))
+    assert.equal(setOf([one], after).find('one', 'ES256'), before.find('one', 'ES256'))
+  })
+
+  test('a key replaced under its kid is another one', () => {
+    const before = setOf([one])
+    assert.equal(pemIn(setOf([{ ...two, kid: 'one' }], before), 'one'), pemOf(two))
+    assert.equal(pemIn(before, 'one'), pemOf(one))
+  })
+
+  test('a key that is left out is gone', () => {
+    const set = setOf([two], setOf([one, two]))
+    assert.equal(set.find('one', 'ES256'), undefined)
+    assert.equal(set.has('one'), false)
+  })
+})
+
+suite('odd names', () => {
+  const kids = [
+    ...[
+      '',
+      ' ',
+      ':',
+      '%',
+      '%3A',
+      '%25',
+      'a:b',
+      'a%3Ab',
+      'a b',
+      'a+b',
+      'a%20b',
+      '\0',
+      '\n',
+      'é',
+      'e\u0301',
+      '🔑',
+    ],
+    ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'ES256', 'ES256:one', issuer],
+  ]
+
+  test('odd kids are kept apart', () => {
+    const keys = kids.map((kid) => curveKey('P-256', { kid }))
+    const set = setOf(keys)
+    assert.deepEqual(
+      kids.map((kid) => pemIn(set, kid)),
+      keys.map(pemOf),
+    )
+  })
+
+  test('odd kids of a token find nothing and are no error', () => {
+    const set = setOf([one])
+    for (const kid of [...kids, '\ud800', 'one\udfff', 'ONE', 'one ', 'one\0']) {
+      assert.equal(set.find(kid, 'ES256'), undefined)
+      assert.equal(set.has(kid), false)
+    }
+  })
+
+  test('odd algorithms of a token find nothing and are no error', () => {
+    const set = setOf([one])
+    for (const alg of ['', ':', '%', '__proto__', 'constructor', 'es256', 'ES256:one', 'none', 'HS256']) {
+      assert.equal(set.find('one', alg as AsymmetricAlgorithm), undefined)
+    }
+  })
+})
+
+suite('documents that are no sets', () => {
+  const others = [
+    undefined,
+    null,
+    true,
+    1,
+    'keys',
+    [],
+    [one],
+    {},
+    { keys: null },
+    { keys: {} },
+    { keys: 'one' },
+  ]
+  for (const document of [...others, JSON.parse('{"__proto__": {"keys": []}}') as unknown]) {
+    test(
+      `${JSON.stringify(document) ?? 'undefined'} is no JWK Set`.replaceAll(/\{"kty.*\}/g, 'a key'),
+      () => {
+        assert.throws(() => new KeySet(document, issuer), new UnusableKeySet('not a JWK Set'))
+      },
+    )
+  }
+
+  for (const [name, keys] of [
+    ['an empty set', []],
+    ['a set of bad keys', [null, { ...one, use: 'enc' }, rsaKey({ kid: 'short' }, 1024)]],
+  ] as const) {
+    test(`${name} is refused`, () => {
+      assert.throws(
+        () => setOf([...keys]),
+        (error) => error instanceof UnusableKeySet && error.skipped.length === keys.length,
+      )
+    })
+  }
+})

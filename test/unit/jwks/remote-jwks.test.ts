@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { curveKey, pemOf } from '../../helpers/jwk.ts'
+import { ScriptedIssuer } from '../../helpers/scripted-issuer.ts'
+
+const refreshInterval = 300_000
+const [one, two] = [curveKey('Ed25519', { kid: 'one' }), curveKey('Ed25519', { kid: 'two' })]
+
+suite('the first look-up', () => {
+  test('nothing is fetched before a key is asked for', () => {
+    assert.equal(new ScriptedIssuer([one]).lookUps.length, 0)
+  })
+
+  test('one hundred first requests at once are one look-up', async () => {
+    const issuer = new ScriptedIssuer([one, two])
+    issuer.held = true
+    const verdicts = Array.from({ length: 100 }, (_, index) => issuer.ask(index % 2 ? 'one' : 'two'))
+    issuer.lookUps[0]!.answer({ keys: [one, two] })
+    assert.deepEqual(new Set(await Promise.all(verdicts)), new Set([pemOf(one), pemOf(two)]))
+    assert.equal(issuer.lookUps.length, 1)
+  })
+
+  test('one that fails is refused to all who wait for it, and the next request begins another', async () => {
+    const issuer = new ScriptedIssuer([one])
+    issuer.held = true
+    const verdicts = Array.from({ length: 100 }, () => issuer.ask('one'))
+    issuer.lookUps[0]!.fail('HTTP 502')
+    assert.deepEqual(new Set(await Promise.all(verdicts)), new Set(['jwks_unavailable']))
+    assert.equal(issuer.lookUps.length, 1)
+    issuer.held = false
+    assert.equal(await issuer.ask('one'), pemOf(one))
+  })
+
+  test('one that nothing comes of ends with the deadline, and the next request begins another', async () => {
+    const issuer = new ScriptedIssuer([one], { timeout: 20, fetchKeys: async () => new Promise(() => {}) })
+    for (let round = 0; round < 2; round += 1) assert.equal(await issuer.ask('one'), 'jwks_unavailable')
+  })
+
+  test('afterwards every key of the set is known at once', async () => {
+    const issuer = new ScriptedIssuer([one, two])
+    await issuer.ask('one')
+    assert.deepEqual([issuer.knows('one'), issuer.knows('two')], [true, true])
+    assert.equal(issuer.lookUps.length, 1)
+  })
+
+  test('a known kid with another algorithm finds nothing and causes no look-up', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    assert.equal(issuer.remote.find('one', 'RS256'), undefined)
+    assert.equal(issuer.lookUps.length, 1)
+  })
+})
+
+suite('freshness', () => {
+  test('under traffic keys are refreshed ahead of their time, and nobody waits', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    await issuer.askAt(refreshInterval * 0.75 - 1, 'one')
+    assert.equal(issuer.lookUps.length, 1)
+    issuer.time += 1
+    issuer.held = true
+    for (let index = 0; index < 100; index += 1) assert.equal(issuer.knows('one'), true)
+    assert.equal(issuer.lookUps.length, 2)
+    issuer.lookUps[1]!.answer({ keys: [two] })
+    await setImmediate()
+    assert.equal(await issuer.ask('two'), pemOf(two))
+    assert.equal(await issuer.askAt(refreshInterval * 1.5 - 1, 'two'), pemOf(two))
+    assert.equal(issuer.lookUps.length, 2)
+  })
+
+  test('after idleness a refresh is waited for', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    issuer.keys = [two]
+    issuer.time = refreshInterval
+    assert.equal(issuer.knows('one'), false)
+    assert.equal(await issuer.ask('one'), 'none')
+    assert.equal(await issuer.ask('two'), pemOf(two))
+  })
+
+  test('a refresh that is still under way when the time is up is waited for', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    issuer.held = true
+    issuer.time = refreshInterval - 1
+    assert.equal(issuer.knows('one'), true)
+    issuer.time = refreshInterval
+    const verdict = issuer.ask('one')
+    assert.equal(issuer.lookUps.length, 2)
+    issuer.lookUps[1]!.answer({ keys: [two] })
+    // It was asked for before the request came, so the key may just have been published.
+    await setImmediate()
+    issuer.lookUps[2]!.answer({ keys: [two] })
+    assert.equal(await verdict, 'none')
+  })
+
+  test('the age of an answer counts from when it was asked for', async () => {
+    const issuer = new ScriptedIssuer([one])
+    issuer.held = true
+    const verdict = issuer.ask('one')
+    issuer.time = 4_000
+    issuer.lookUps[0]!.answer({ keys: [one] })
+    await verdict
+    issuer.held = false
+    issuer.time = refreshInterval - 1
+    assert.equal(issuer.knows('one'), true)
+    issuer.time = refreshInterval
+    assert.equal(issuer.knows('one'), false)
+  })
+
+  for (const step of [100, 7_000, 74_000, 299_000]) {
+    test(`a removed key is refused within the refresh interval with a request every ${step} ms`, async () => {
+      const issuer = new ScriptedIssuer([one, two])
+      await issuer.askAt(0, 'one')
+      issuer.keys = [two]
+      let lastAccepted = 0
+      for (let time = step; time < refreshInterval * 2; time += step) {
+        if ((await issuer.askAt(time, 'one')) !== 'none') lastAccepted = time
+      }
+      assert.ok(lastAccepted < refreshInterval, `accepted at ${lastAccepted}`)
+    })
+  }
+
+  test('a key replaced under its kid is noticed within the refresh interval', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    issuer.keys = [{ ...two, kid: 'one' }]
+    assert.equal(await issuer.askAt(refreshInterval * 0.75, 'one'), pemOf(one))
+    assert.equal(await issuer.askAt(refreshInterval * 0.75, 'one'), pemOf(two))
+  })
+
+  test('a key that has not changed is the same object for ever', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    const before = issuer.remote.find('one', 'EdDSA')
+    for (let time = 0; time < refreshInterval * 10; time += 50_000) {
+      await issuer.askAt(time, 'one')
+      assert.equal(issuer.remote.find('one', 'EdDSA'), before)
+    }
+    assert.ok(issuer.lookUps.length > 10)
+  })
+
+  test('keys that may not be stale for so long are refreshed more often', async () => {
+    const issuer = new ScriptedIssuer([one], { maxStale: 100_000 })
+    await issuer.ask('one')
+    await issuer.askAt(75_000, 'one')
+    assert.equal(issuer.lookUps.length, 2)
+    issuer.time = 175_000
+    assert.equal(issuer.knows('one'), false)
+  })
+})
+
+suite('prefetch', () => {
+  test('keys are known after it', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.remote.prefetch()
+    assert.equal(issuer.knows('one'), true)
+    assert.equal(issuer.lookUps.length, 1)
+  })
+
+  test('it fetches nothing where keys are known', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    await issuer.remote.prefetch()
+    assert.equal(issuer.lookUps.length, 1)
+  })
+
+  test('it joins the look-up in flight', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await Promise.all([issuer.ask('one'), issuer.remote.prefetch(), issuer.remote.prefetch()])
+    assert.equal(issuer.lookUps.length, 1)
+  })
+
+  test('it fails with the issuer and the reason, and a later one may succeed', async () => {
+    const issuer = new ScriptedIssuer([one])
+    issuer.failure = 'ECONNREFUSED'
+    await assert.rejects(
+      issuer.remote.prefetch(),
+      new Error('fastify-jwks-auth: no keys of https://id.example.com/: ECONNREFUSED'),
+    )
+    issuer.failure = undefined
+    await issuer.remote.prefetch()
+    assert.equal(issuer.knows('one'), true)
+  })
+
+  test('keys that are too old are fetched anew', async () => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.remote.prefetch()
+    issuer.time = refreshInterval
+    await issuer.remote.prefetch()
+    assert.equal(issuer.lookUps.length, 2)
+  })
+})
+
+suite('keys that are not used', () => {
+  const bad = { ...two, kid: 'bad', alg: 'ES256' }
+  const kind = { kid: 'bad', kty: 'OKP', crv: 'Ed25519', alg: 'ES256' }
+  const skipped = { ...kind, reason: 'its alg is not supported or does not fit its kty and crv' }
+  const line = {
+    level: 'warn',
+    message: "1 of the issuer's keys are not used",
+    issuer: 'https://id.example.com/',
+    keys: [skipped],
+  }
+
+  test('nothing is logged where all are used', async () => {
+    const issuer = new ScriptedIssuer([one, two])
+    for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
+    assert.deepEqual(issuer.log, [])
+  })
+
+  test('they are logged once, and again only when they change', async () => {
+    const issuer = new ScriptedIssuer([one, bad])
+    for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
+    assert.ok(issuer.lookUps.length > 2)
+    assert.deepEqual(issuer.log, [line])
+    issuer.keys = [one, { ...bad, d: 'AQ' }]
+    await issuer.askAt(refreshInterval * 4, 'one')
+    assert.deepEqual(issuer.log, [
+      line,
+      { ...line, keys: [{ ...kind, reason: 'it holds secret key material' }] },
+    ])
+  })
+
+  const encryption = { ...two, kid: 'encryption', alg: 'RSA-OAEP', use: 'enc' }
+  const debug = {
+    level: 'debug',
+    message: "1 of the issuer's keys are for encryption, and not used",
+    issuer: 'https://id.example.com/',
+  }
+
+  test('a key for encryption is no warning', async () => {
+    const issuer = new ScriptedIssuer([one, encryption])
+    for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
+    assert.deepEqual(issuer.log, [debug])
+  })
+
+  test('a key for encryption is not counted among the others', async () => {
+    const issuer = new ScriptedIssuer([one, encryption, bad])
+    await issuer.ask('one')
+    assert.deepEqual(issuer.log, [line, debug])
+  })
+
+  test('where no key of a set can be used, the line says why of each', async () => {
+    const issuer = new ScriptedIssuer([encryption, bad])
+    await issuer.ask('one')
+    const { kid, kty, crv, alg, use } = encryption as Record<string, unknown>
+    assert.deepEqual(issuer.log, [
+      {
+        level: 'warn',
+        message: "the issuer's keys can't be fetched",
+        issuer: 'https://id.example.com/',
+        reason: 'a JWK Set without a usable key',
+        keys: [{ kid, kty, crv, alg, use, reason: 'its use is not sig' }, skipped],
+      },
+    ])
+  })
+
+  test('nothing is logged when the last of them is gone', async () => {
+    const issuer = new ScriptedIssuer([one, bad])
+    await issuer.ask('one')
+    issuer.keys = [one]
+    await issuer.askAt(refreshInterval, 'one')
+    assert.deepEqual(issuer.log, [line])
+  })
+
+  test('of a great many only some are listed, and all are counted', async () => {
+    const issuer = new ScriptedIssuer([one, ...Array<unknown>(5_000).fill(bad)])
+    await issuer.ask('one')
+    assert.deepEqual(issuer.log, [
+      { ...line, message: "5000 of the issuer's keys are not used", keys: Array(20).fill(skipped) },
+    ])
+  })
+})

@@ -1,0 +1,383 @@
+import { suite, test, type TestContext } from 'node:test'
+import { acceptedTimes, claimsRefusal, timesRefusal, type ClaimRules } from '../../../lib/jwt/claims.ts'
+import type { JwksAuthErrorCode } from '../../../lib/errors.ts'
+
+/** A token's time in seconds, and the same moment as the clock of the checks has it. */
+const issuedAt = 1_700_000_000
+const clock = issuedAt * 1000
+
+const plain: ClaimRules = {
+  audience: ['api'],
+  clockTolerance: 5_000,
+  maxTokenAge: undefined,
+  requiredClaims: [],
+  claims: new Map(),
+  profile: undefined,
+}
+const good = {
+  iss: 'https://issuer.example',
+  aud: 'api',
+  sub: 'someone',
+  client_id: 'client',
+  jti: 'one',
+  iat: issuedAt,
+  exp: issuedAt + 60,
+}
+
+interface Case {
+  rules?: Partial<ClaimRules>
+  typ?: unknown
+  claims?: object
+  now?: number
+}
+
+type Verdict = 'accepted' | JwksAuthErrorCode
+
+function judge({ rules, typ, claims, now = clock }: Case): Verdict {
+  // As parsed from a token: undefined is no value there.
+  const parsed = JSON.parse(JSON.stringify({ ...good, ...claims })) as Record<string, unknown>
+  return (
+    claimsRefusal({ ...plain, ...rules }, typ === undefined ? {} : { typ }, parsed, now)?.code ?? 'accepted'
+  )
+}
+
+type Row = [title: string, verdict: Verdict, token: Case]
+
+function table(name: string, rows: Row[]): void {
+  suite(name, () => {
+    for (const [title, verdict, token] of rows) {
+      test(`${title}: ${verdict}`, (t) => t.assert.equal(judge(token), verdict))
+    }
+  })
+}
+
+/** Claims from JSON as it stands, for values that JavaScript can't hold as they are written. */
+function judgeJson(json: string, rules: Partial<ClaimRules> = {}): Verdict {
+  const members = JSON.stringify(good).slice(0, -1)
+  const claims = JSON.parse(`${members}, ${json} }`) as Record<string, unknown>
+  return claimsRefusal({ ...plain, ...rules }, {}, claims, clock)?.code ?? 'accepted'
+}
+
+const mistyped = [null, '1700000060', '', true, [], [issuedAt], {}]
+const show = (value: unknown): string => JSON.stringify(value) ?? 'undefined'
+
+suite('the order of the checks', () => {
+  const rules: Partial<ClaimRules> = {
+    maxTokenAge: 10_000,
+    claims: new Map([['role', ['admin']]]),
+  }
+  const right = { iat: issuedAt, nbf: issuedAt, exp: issuedAt + 60, role: 'admin' }
+  const faults: [check: string, verdict: Verdict, fault: Pick<Case, 'typ' | 'claims'>][] = [
+    ['typ', 'invalid_claims', { typ: 'logout+jwt' }],
+    ['the types of claims', 'invalid_claims', { claims: { sub: undefined } }],
+    ['exp', 'token_expired', { claims: { exp: issuedAt - 60 } }],
+    ['nbf', 'token_not_active', { claims: { nbf: issuedAt + 60 } }],
+    ['age', 'token_expired', { claims: { iat: issuedAt - 60 } }],
+    ['aud', 'invalid_audience', { claims: { aud: 'web' } }],
+    ['claims', 'invalid_claims', { claims: { role: 'guest' } }],
+  ]
+  const withFaults = (...picked: typeof faults): Verdict =>
+    judge({
+      rules: { ...rules, requiredClaims: ['sub'] },
+      typ: picked.find(([, , { typ }]) => typ !== undefined)?.[2].typ,
+      claims: Object.assign({}, right, ...picked.map(([, , { claims }]) => claims)) as object,
+    })
+
+  test('a token without a fault is accepted', (t) => t.assert.equal(withFaults(), 'accepted'))
+
+  faults.forEach((first, index) => {
+    const [check, verdict] = first
+    test(`${check} is checked before all that come after it`, (t) => {
+      t.assert.equal(withFaults(first), verdict)
+      for (const later of faults.slice(index + 1)) t.assert.equal(withFaults(first, later), verdict)
+      t.assert.equal(withFaults(...faults.slice(index)), verdict)
+    })
+  })
+
+  test('an iat ahead is seen after nbf and before aud', (t) => {
+    const ahead = { claims: { iat: issuedAt + 30 } }
+    t.assert.equal(withFaults(['iat', 'invalid_claims', ahead], faults[3]!), 'token_not_active')
+    t.assert.equal(withFaults(['iat', 'invalid_claims', ahead], faults[5]!), 'invalid_claims')
+  })
+})
+
+table('exp', [
+  ['to come', 'accepted', { now: good.exp * 1000 - 1 }],
+  ['the last millisecond of the tolerance', 'accepted', { now: good.exp * 1000 + 4_999 }],
+  ['the tolerance over', 'token_expired', { now: good.exp * 1000 + 5_000 }],
+  ['without tolerance, the last millisecond', 'accepted', zero(good.exp * 1000 - 1)],
+  ['without tolerance, now', 'token_expired', zero(good.exp * 1000)],
+  ['a fraction of a second', 'accepted', { ...zero(clock + 499), claims: { exp: issuedAt + 0.5 } }],
+  [
+    'a fraction of a second, over',
+    'token_expired',
+    { ...zero(clock + 500), claims: { exp: issuedAt + 0.5 } },
+  ],
+  ['0', 'token_expired', { claims: { exp: 0 } }],
+  ['negative', 'token_expired', { claims: { exp: -issuedAt } }],
+  ['missing', 'invalid_claims', { claims: { exp: undefined } }],
+  ...mistyped.map((exp): Row => [show(exp), 'invalid_claims', { claims: { exp } }]),
+])
+
+table('nbf', [
+  ['missing', 'accepted', {}],
+  ['now', 'accepted', { claims: { nbf: issuedAt } }],
+  ['ahead by the tolerance', 'accepted', { claims: { nbf: issuedAt + 5 } }],
+  ['ahead by more than the tolerance', 'token_not_active', { claims: { nbf: issuedAt + 5 }, now: clock - 1 }],
+  ['without tolerance, now', 'accepted', { ...zero(clock), claims: { nbf: issuedAt } }],
+  ['without tolerance, ahead', 'token_not_active', { ...zero(clock - 1), claims: { nbf: issuedAt } }],
+  ...mistyped.map((nbf): Row => [show(nbf), 'invalid_claims', { claims: { nbf } }]),
+])
+
+const aged = { rules: { maxTokenAge: 10_000 } }
+table('iat', [
+  ['missing', 'accepted', { claims: { iat: undefined } }],
+  ['far ahead', 'accepted', { claims: { iat: issuedAt + 1_000 } }],
+  ['long ago', 'accepted', { claims: { iat: 1 } }],
+  ...mistyped.map((iat): Row => [show(iat), 'invalid_claims', { claims: { iat } }]),
+
+  ['with maxTokenAge, young enough', 'accepted', { ...aged, now: clock + 14_999 }],
+  ['with maxTokenAge, too old', 'token_expired', { ...aged, now: clock + 15_000 }],
+  ['with maxTokenAge, ahead by the tolerance', 'accepted', { ...aged, now: clock - 5_000 }],
+  ['with maxTokenAge, ahead by more', 'invalid_claims', { ...aged, now: clock - 5_001 }],
+  ['with maxTokenAge, missing', 'invalid_claims', { ...aged, claims: { iat: undefined } }],
+  ...mistyped.map((iat): Row => [
+    `with maxTokenAge, ${show(iat)}`,
+    'invalid_claims',
+    { ...aged, claims: { iat } },
+  ]),
+])
+
+suite('the times at which a token is accepted', () => {
+  const exps = [issuedAt + 60, issuedAt + 0.0625, 1e305, -1e305]
+  const nbfs = [undefined, issuedAt - 60, issuedAt + 30.5, issuedAt + 600, 1e305]
+  const ages = [undefined, 10_000, 100_000]
+  for (const clockTolerance of [0, 5_000]) {
+    for (const maxTokenAge of ages) {
+      test(`are those with no refusal, to the millisecond: tolerance ${clockTolerance}, age ${maxTokenAge}`, (t: TestContext) => {
+        const rules = { ...plain, clockTolerance, maxTokenAge }
+        let accepted = 0
+        for (const exp of exps) {
+          for (const nbf of nbfs) {
+            const claims = { ...good, exp, ...(nbf === undefined ? {} : { nbf }) }
+            const { from, until } = acceptedTimes(rules, claims)
+            const edges = [from, until, issuedAt, issuedAt + 60, issuedAt + 600, exp, nbf ?? 0].flatMap(
+              (edge) => [
+                edge,
+                edge * 1000,
+                edge * 1000 + clockTolerance,
+                edge * 1000 - clockTolerance,
+                edge * 1000 + (maxTokenAge ?? 0) + clockTolerance,
+              ],
+            )
+            for (const now of edges.flatMap((edge) => [edge - 1, edge, edge + 1])) {
+              const isAccepted = timesRefusal(rules, claims, now) === undefined
+              t.assert.equal(now >= from && now < until, isAccepted, JSON.stringify({ exp, nbf, now }))
+              if (isAccepted) accepted += 1
+            }
+          }
+        }
+        t.assert.ok(accepted > 0)
+      })
+    }
+  }
+})
+
+suite('numbers that JavaScript reads as infinite', () => {
+  for (const name of ['exp', 'nbf', 'iat']) {
+    for (const number of ['1e999', '-1e999']) {
+      test(`${name}: ${number} is no time`, (t) => {
+        t.assert.equal(judgeJson(`"${name}": ${number}`), 'invalid_claims')
+      })
+    }
+  }
+})
+
+const anyAudience = { rules: { audience: false as const } }
+const twoAudiences = { rules: { audience: ['api', 'web'] } }
+table('aud', [
+  ['ours', 'accepted', { claims: { aud: 'api' } }],
+  ['a list of ours alone', 'accepted', { claims: { aud: ['api'] } }],
+  ['a list with ours in it', 'accepted', { claims: { aud: ['web', 'api'] } }],
+  ['the first of two of ours', 'accepted', { ...twoAudiences, claims: { aud: 'api' } }],
+  ['the second of two of ours', 'accepted', { ...twoAudiences, claims: { aud: ['other', 'web'] } }],
+  ['another', 'invalid_audience', { claims: { aud: 'web' } }],
+  ['another case', 'invalid_audience', { claims: { aud: 'API' } }],
+  ['ours and more', 'invalid_audience', { claims: { aud: 'api web' } }],
+  ['a list of others', 'invalid_audience', { ...twoAudiences, claims: { aud: ['other', 'apis'] } }],
+  ['empty', 'invalid_audience', { claims: { aud: '' } }],
+  ['an empty list', 'invalid_audience', { claims: { aud: [] } }],
+  ['missing', 'invalid_claims', { claims: { aud: undefined } }],
+  ['null', 'invalid_claims', { claims: { aud: null } }],
+  ['a number', 'invalid_claims', { claims: { aud: 5 } }],
+  ['true', 'invalid_claims', { claims: { aud: true } }],
+  ['an object', 'invalid_claims', { claims: { aud: { api: 'api' } } }],
+  ['an object like a list', 'invalid_claims', { claims: { aud: { 0: 'api', length: 1 } } }],
+  ['a list with a number beside ours', 'invalid_claims', { claims: { aud: ['api', 5] } }],
+  ['a list with null beside ours', 'invalid_claims', { claims: { aud: ['api', null] } }],
+  ['a list in a list', 'invalid_claims', { claims: { aud: [['api']] } }],
+
+  ['with audience: false, missing', 'accepted', { ...anyAudience, claims: { aud: undefined } }],
+  ['with audience: false, another', 'accepted', { ...anyAudience, claims: { aud: 'web' } }],
+  ['with audience: false, a number', 'invalid_claims', { ...anyAudience, claims: { aud: 5 } }],
+])
+
+test('the answer names the audiences that are expected and no other', (t) => {
+  const claims = { ...good, aud: 'what the token says' }
+  t.assert.deepEqual(claimsRefusal({ ...plain, audience: ['api', 'web'] }, {}, claims, clock), {
+    code: 'invalid_audience',
+    statusCode: 401,
+    challengeError: 'invalid_token',
+    message: 'the audience does not match. expected: api, web',
+  })
+})
+
+table('claims that are text', [
+  ['a number as sub', 'invalid_claims', { claims: { sub: 5 } }],
+  ['an object as sub', 'invalid_claims', { claims: { sub: { $ne: null } } }],
+  ['null as sub', 'invalid_claims', { claims: { sub: null } }],
+  ['no sub', 'accepted', { claims: { sub: undefined } }],
+  ['a list as jti', 'invalid_claims', { claims: { jti: ['a'] } }],
+  ['a number as client_id', 'invalid_claims', { claims: { client_id: 1 } }],
+  ['all of them', 'accepted', { claims: { sub: 'a', jti: 'b', client_id: 'c' } }],
+])
+
+const requires = (...requiredClaims: string[]): Pick<Case, 'rules'> => ({ rules: { requiredClaims } })
+table('requiredClaims', [
+  ['all there', 'accepted', { ...requires('sub', 'scope'), claims: { scope: 'read' } }],
+  [
+    'false, 0 and empty are there',
+    'accepted',
+    { ...requires('a', 'b', 'c'), claims: { a: false, b: 0, c: '' } },
+  ],
+  ['one missing', 'invalid_claims', { ...requires('sub', 'scope') }],
+  ['null', 'invalid_claims', { ...requires('sub'), claims: { sub: null } }],
+  ['in another case', 'invalid_claims', { ...requires('SUB') }],
+  ['constructor, missing', 'invalid_claims', requires('constructor')],
+  ['toString, missing', 'invalid_claims', requires('toString')],
+  ['__proto__, missing', 'invalid_claims', requires('__proto__')],
+  ['constructor, there', 'accepted', { ...requires('constructor'), claims: { constructor: 'a' } }],
+  ['toString, there', 'accepted', { ...requires('toString'), claims: { toString: 'a' } }],
+])
+
+test('a required claim named __proto__ can be there', (t) => {
+  t.assert.equal(judgeJson('"__proto__": 1', { requiredClaims: ['__proto__'] }), 'accepted')
+  t.assert.equal(judgeJson('"__proto__": null', { requiredClaims: ['__proto__'] }), 'invalid_claims')
+  t.assert.equal(judgeJson('"__proto__": {"role": "admin"}', { requiredClaims: ['role'] }), 'invalid_claims')
+})
+
+const wants = (name: string, ...values: (string | number | boolean)[]): Pick<Case, 'rules'> => ({
+  rules: { claims: new Map([[name, values]]) },
+})
+table('claims', [
+  ['a string', 'accepted', { ...wants('use', 'access'), claims: { use: 'access' } }],
+  ['a number', 'accepted', { ...wants('level', 2), claims: { level: 2 } }],
+  ['zero', 'accepted', { ...wants('level', 0), claims: { level: 0 } }],
+  ['true', 'accepted', { ...wants('admin', true), claims: { admin: true } }],
+  ['false', 'accepted', { ...wants('admin', false), claims: { admin: false } }],
+  ['the first of several', 'accepted', { ...wants('use', 'access', 'id'), claims: { use: 'access' } }],
+  ['the last of several', 'accepted', { ...wants('use', 'access', 2), claims: { use: 2 } }],
+  ['a wrong string', 'invalid_claims', { ...wants('use', 'access'), claims: { use: 'id' } }],
+  ['another case', 'invalid_claims', { ...wants('use', 'access'), claims: { use: 'Access' } }],
+  ['none of several', 'invalid_claims', { ...wants('use', 'access', 'refresh'), claims: { use: 'id' } }],
+  ['missing', 'invalid_claims', wants('use', 'access')],
+  ['null', 'invalid_claims', { ...wants('use', 'access'), claims: { use: null } }],
+  ['false for what is missing', 'invalid_claims', wants('admin', false)],
+  [
+    'a list with the value in it',
+    'invalid_claims',
+    { ...wants('use', 'access'), claims: { use: ['access'] } },
+  ],
+  ['an object', 'invalid_claims', { ...wants('use', 'access'), claims: { use: { access: 'access' } } }],
+  ['a number for a string', 'invalid_claims', { ...wants('level', '2'), claims: { level: 2 } }],
+  ['a string for a number', 'invalid_claims', { ...wants('level', 2), claims: { level: '2' } }],
+  ['a string for a boolean', 'invalid_claims', { ...wants('admin', true), claims: { admin: 'true' } }],
+  ['1 for true', 'invalid_claims', { ...wants('admin', true), claims: { admin: 1 } }],
+  ['toString, missing', 'invalid_claims', wants('toString', 'a')],
+  ['toString, there', 'accepted', { ...wants('toString', 'a'), claims: { toString: 'a' } }],
+  [
+    'the second of two wrong',
+    'invalid_claims',
+    {
+      rules: {
+        claims: new Map([
+          ['use', ['access']],
+          ['role', ['admin']],
+        ]),
+      },
+      claims: { use: 'access', role: 'guest' },
+    },
+  ],
+])
+
+test('a claim that is inherited is not there', (t) => {
+  const claims = Object.assign(Object.create({ role: 'admin' }) as Record<string, unknown>, good)
+  t.assert.equal(
+    claimsRefusal({ ...plain, requiredClaims: ['role'] }, {}, claims, clock)?.code,
+    'invalid_claims',
+  )
+})
+
+const accessTokenTypes = ['at+jwt', 'AT+JWT', 'At+Jwt', 'application/at+jwt', 'Application/AT+JWT']
+const generalTypes = ['JWT', 'jwt', 'application/jwt', 'JOSE', '']
+const otherTypes = [
+  ...['dpop+jwt', 'DPoP+JWT', 'application/dpop+jwt', 'logout+jwt', 'LOGOUT+JWT', 'secevent+jwt'],
+  ...['application/secevent+jwt', 'token-introspection+jwt', 'oauth-authz-req+jwt', 'kb+jwt', 'dc+sd-jwt'],
+  ...['at+jwt ', 'xat+jwt', 'at+jwt+x', 'text/at+jwt', 'at+application/jwt', 'at+jwt; charset=utf-8'],
+]
+const noTypes = [null, 5, true, ['at+jwt'], { toString: 'at+jwt' }]
+const rfc9068 = { rules: { profile: 'rfc9068' as const } }
+
+table('typ', [
+  ['missing', 'accepted', {}],
+  ...[...accessTokenTypes, ...generalTypes].map((typ): Row => [show(typ), 'accepted', { typ }]),
+  ...[...otherTypes, ...noTypes].map((typ): Row => [show(typ), 'invalid_claims', { typ }]),
+])
+
+table('typ by RFC 9068 section 4', [
+  ['missing', 'invalid_claims', rfc9068],
+  ...accessTokenTypes.map((typ): Row => [show(typ), 'accepted', { ...rfc9068, typ }]),
+  ...[...generalTypes, ...otherTypes, ...noTypes].map((typ): Row => [
+    show(typ),
+    'invalid_claims',
+    { ...rfc9068, typ },
+  ]),
+])
+
+const wrongStrings = [undefined, null, 5, true, ['someone'], {}]
+const profile = (claims: object, rules: Partial<ClaimRules> = {}): Case => ({
+  rules: { profile: 'rfc9068', ...rules },
+  typ: 'at+jwt',
+  claims,
+})
+table('claims by RFC 9068 section 2.2', [
+  ['all there', 'accepted', profile({})],
+  ...['sub', 'client_id', 'jti'].flatMap((name) =>
+    wrongStrings.map((value): Row => [
+      `${name} ${show(value)}`,
+      'invalid_claims',
+      profile({ [name]: value }),
+    ]),
+  ),
+  ...[undefined, ...mistyped].flatMap((time): Row[] => [
+    [`exp ${show(time)}`, 'invalid_claims', profile({ exp: time })],
+    [`iat ${show(time)}`, 'invalid_claims', profile({ iat: time })],
+  ]),
+  ['aud missing', 'invalid_claims', profile({ aud: undefined })],
+  ['aud missing with audience: false', 'invalid_claims', profile({ aud: undefined }, { audience: false })],
+  ['aud a number with audience: false', 'invalid_claims', profile({ aud: 5 }, { audience: false })],
+  ['another aud with audience: false', 'accepted', profile({ aud: 'web' }, { audience: false })],
+  ['another aud', 'invalid_audience', profile({ aud: 'web' })],
+])
+
+suite('what is not asked for', () => {
+  for (const name of ['sub', 'client_id', 'jti', 'iat']) {
+    test(`${name} may be missing without the profile`, (t) => {
+      t.assert.equal(judge({ claims: { [name]: undefined } }), 'accepted')
+    })
+  }
+})
+
+function zero(now: number): Case {
+  return { rules: { clockTolerance: 0 }, now }
+}
