@@ -1,214 +1,199 @@
-import { TokenCache, type CacheSettings, type KnownToken } from './token-cache.ts'
-import { claimsRefusal, isGoodButForTime, timesRefusal, type ClaimRules } from './jwt/claims.ts'
-import { diagnostics, kidForDisplay } from './channels.ts'
-import { JwksAuthError, refusals, type Refusal } from './errors.ts'
+import type { IncomingHttpHeaders } from 'node:http'
+import { diagnostics, truncateKid } from './channels.ts'
+import { JwksAuthError, refusals } from './errors.ts'
 import { Hints } from './hints/hints.ts'
-import type { Issuer, IssuerContext } from './issuers/issuer.ts'
-import type { IssuerSettings } from './options/issuer-options.ts'
-import { freezeDeeply } from './jwt/json.ts'
+import type { Credentials } from './http/authorization-header.ts'
+import type { Issuer, IssuerContext, KeyVerifier } from './issuers/issuer.ts'
+import { createIssuerResolver, type IssuerResolver } from './issuers/issuer-resolver.ts'
 import type { KeyStatus } from './jwks/jwks-state.ts'
-import type { IssuerFinder } from './options/types.ts'
-import { Origins } from './origins.ts'
+import { validateClaims, validateTimes, type ClaimFailure, type ClaimRules } from './jwt/claims.ts'
+import { freezeDeeply } from './jwt/json.ts'
 import {
-  readToken,
+  decodeToken,
   type AccessToken,
   type AccessTokenClaims,
   type JoseHeader,
   type UnverifiedToken,
 } from './jwt/token.ts'
-import { trustedIssuers, type TrustedIssuers } from './issuers/issuer-resolver.ts'
-import type { Verifier } from './issuers/key-verifier.ts'
+import type { IssuerSettings } from './options/issuer-options.ts'
+import type { CacheSettings } from './options/plugin-options.ts'
+import type { ResolveIssuer } from './options/types.ts'
+import { TokenCache, type CachedToken } from './token-cache.ts'
 
-/** What the resource server needs beside its issuers. */
-export interface ResourceServerContext extends Omit<IssuerContext, 'onRemoved'> {
-  /** Undefined: each token is verified each time. */
+export interface AccessTokenVerifierContext extends Omit<IssuerContext, 'onRemoved'> {
+  /** Undefined: no token is cached. */
   readonly cache: CacheSettings | undefined
-  /** The token that credentials hold. */
-  readonly tokenIn: (credentials: string) => string | JwksAuthError
+  /** Reads the token and its scheme from an Authorization header, or from what the application returned instead. */
+  readonly extractToken: (authorization: string) => Credentials | JwksAuthError
 }
 
-/** A token on its way to a verdict. */
-interface Candidate {
-  readonly raw: string
-  readonly token: UnverifiedToken
-  /** Whose signature it has, where it was verified before. */
-  readonly verifiedBy: Verifier | undefined
-  /** Whose token it was seen not to be, by its signature or its `iss`. */
-  readonly refusedBy: Verifier | undefined
+/** The members of a request that checks may use. */
+export interface TokenRequest {
+  readonly method: string
+  /** As the client sent it. */
+  readonly originalUrl: string
+  readonly headers: IncomingHttpHeaders
+}
+
+/** A token that passes through the checks: the text, its scheme, the request that presents it, and its content. */
+interface Candidate extends Credentials, UnverifiedToken {
+  readonly request: TokenRequest
+  /** The cache entry of this token. Its signature and claims passed before. */
+  readonly cached: CachedToken | undefined
+  /** Milliseconds of the monotonic clock. */
   readonly startedAt: number
 }
 
-/** The token, where it is accepted, or why it isn't. */
-export type Verdict = AccessToken | JwksAuthError
+/** The accepted token, or the refusal. */
+export type VerificationResult = AccessToken | JwksAuthError
 
-/** An OAuth 2.0 resource server's verdict on access tokens, without a framework. */
-export class ResourceServer {
-  readonly #issuers: TrustedIssuers
-  readonly #origins = new Origins()
+type MaybePromise<T> = T | Promise<T>
+
+/** Verifies access tokens without a framework. The methods are the checks, in their order. */
+export class AccessTokenVerifier {
+  readonly #issuers: IssuerResolver
   readonly #cache: TokenCache | undefined
   readonly #hints: Hints
-  readonly #tokenIn: ResourceServerContext['tokenIn']
+  readonly #extractToken: AccessTokenVerifierContext['extractToken']
 
-  constructor(issuers: readonly IssuerSettings[] | IssuerFinder, context: ResourceServerContext) {
+  constructor(issuers: readonly IssuerSettings[] | ResolveIssuer, context: AccessTokenVerifierContext) {
     const cache = context.cache && new TokenCache(context.cache)
     this.#cache = cache
-    this.#tokenIn = context.tokenIn
-    // Whom a function would find is not known beforehand.
+    this.#extractToken = context.extractToken
+    // A resolver function has no list of issuers to compare with.
     this.#hints = new Hints(typeof issuers === 'function' ? [] : issuers, context.log)
-    this.#issuers = trustedIssuers(issuers, {
+    this.#issuers = createIssuerResolver(issuers, {
       ...context,
-      onRemoved: (verifiers) => cache?.dropVerifiedBy(verifiers),
+      onRemoved: (verifiers) => cache?.evictByKey(verifiers),
     })
   }
 
   /**
-   * Verifies the access token in credentials, at once where nobody has to be asked. The issuer that it names chooses among those
-   * of the application and does nothing else: no address is ever made here of what stands in a token.
+   * Verifies the access token of a request. The result is a promise only if the issuer or the application has to be waited for. The
+   * `iss` of the token selects one of the application's issuers. No URL is built from a token.
    *
-   * @throws {JwksAuthError} `jwks_unavailable`, as a promise.
-   * @throws {FinderFailure} with what the application's own function threw.
+   * @throws {JwksAuthError} `jwks_unavailable`, as a rejection.
+   * @throws {IssuerResolverError} The function `issuers` failed.
    */
-  verify(credentials: string): Verdict | Promise<Verdict> {
+  verify(authorization: string, request: TokenRequest): MaybePromise<VerificationResult> {
     const startedAt = performance.now()
-    const known = this.#cache?.find(credentials)
-    const recalled = known?.recall(credentials)
-    if (recalled) return this.#judgeKnown(known!, recalled, startedAt)
-    const raw = this.#tokenIn(credentials)
-    if (raw instanceof JwksAuthError) return raw
-    const matching = known && this.#cache!.recognize(known, raw, credentials)
-    if (matching) return this.#judgeKnown(known, matching, startedAt)
-    const origin = this.#origins.find(raw)
-    const guess = origin && startedAt < origin.verifier.until ? origin.verifier : undefined
-    const claims = guess?.verify(raw)
-    if (claims && claims.iss === guess!.issuer) {
-      return this.#judgeClaims(raw, origin!.header, claims as AccessTokenClaims, guess!, startedAt)
+    const found = this.#cache?.find(authorization)
+    const isFresh = found !== undefined && startedAt < found.verifier.freshUntil
+    const seen = found?.matchHeader(authorization)
+    if (seen && isFresh) return this.#validateTimes(found!, seen, startedAt)
+
+    const credentials = this.#extractToken(authorization)
+    if (credentials instanceof JwksAuthError) return credentials
+    const { token } = credentials
+    const known = seen ?? (found && this.#cache!.matchToken(found, token, authorization))
+    if (known && isFresh) return this.#validateTimes(found!, known, startedAt)
+
+    const content = known ?? decodeToken(token)
+    if (!content) {
+      this.#hints.malformedToken(token)
+      return new JwksAuthError(refusals.malformedToken)
     }
-    const token = readToken(raw)
-    if (token) return this.#askForIssuer({ raw, token, verifiedBy: undefined, refusedBy: guess, startedAt })
-    this.#hints.unreadable(raw)
-    return new JwksAuthError(refusals.unreadable)
+    const { header, claims } = content
+    const cached = known && found
+    return this.#resolveIssuer({ ...credentials, request, header, claims, cached, startedAt })
   }
 
-  /** What may be repeated of a token, or of the one in credentials: the issuer that it names, if it is one of ours, and its kid. */
-  describe(from: AccessToken | string | undefined): { issuer: string | undefined; kid: string | undefined } {
-    const raw = typeof from === 'string' ? this.#tokenIn(from) : undefined
-    const token = typeof from === 'object' ? from : typeof raw === 'string' ? readToken(raw) : undefined
+  /**
+   * What events may contain of a token: its issuer if it is a known one, and its `kid`.
+   *
+   * @param source - A verified token, or the Authorization header of a request.
+   */
+  describe(source: AccessToken | string | undefined): {
+    issuer: string | undefined
+    kid: string | undefined
+  } {
+    const token = typeof source === 'string' ? this.#decode(source) : source
     const issuer = token && this.#issuers.has(token.claims.iss) ? (token.claims.iss as string) : undefined
-    return { issuer, kid: kidForDisplay(token?.header.kid) }
+    return { issuer, kid: truncateKid(token?.header.kid) }
   }
 
-  /** What is known of the keys of each issuer that publishes them. */
+  /** The state of the keys of each known issuer that publishes them. */
   status(): KeyStatus[] {
-    return this.#issuers.all().flatMap((issuer) => issuer.status() ?? [])
+    return this.#issuers.known().flatMap((issuer) => issuer.status() ?? [])
   }
 
-  /** Sees to it that the keys of every issuer are known. */
+  /** Fetches the keys of every known issuer. */
   async prefetch(): Promise<void> {
-    await Promise.all(this.#issuers.all().map((issuer) => issuer.prefetch()))
+    await Promise.all(this.#issuers.known().map((issuer) => issuer.prefetch()))
   }
 
-  /** Ends the fetches in flight, and lets go of tokens. */
+  /** Aborts the fetches in flight, and clears tokens from memory. */
   close(): void {
-    this.#cache?.forgetTexts()
+    this.#cache?.clearHeaders()
     this.#issuers.close()
   }
 
-  /** Of a token that is known there is no more to be asked than whether its key holds, and what time it is. */
-  #judgeKnown(known: KnownToken, accessToken: AccessToken, startedAt: number): Verdict | Promise<Verdict> {
-    const { verifier } = known
-    if (startedAt < verifier.until) {
-      if (known.isTimely(Date.now())) return accepted(accessToken, true, startedAt)
-      return this.#judgeTimes(accessToken, verifier, startedAt)
-    }
-    const { raw } = accessToken
-    return this.#askForIssuer({
-      raw,
-      token: accessToken,
-      verifiedBy: verifier,
-      refusedBy: undefined,
-      startedAt,
-    })
+  #decode(authorization: string): UnverifiedToken | undefined {
+    const credentials = this.#extractToken(authorization)
+    return credentials instanceof JwksAuthError ? undefined : decodeToken(credentials.token)
   }
 
-  #askForIssuer(candidate: Candidate): Verdict | Promise<Verdict> {
-    const issuer = this.#issuers.named(candidate.token.claims.iss)
-    if (!(issuer instanceof Promise)) return this.#askForKey(candidate, issuer)
-    return issuer.then((found) => this.#askForKey(candidate, found))
+  #resolveIssuer(candidate: Candidate): MaybePromise<VerificationResult> {
+    const issuer = this.#issuers.resolve(candidate.claims.iss)
+    if (!(issuer instanceof Promise)) return this.#findKey(candidate, issuer)
+    return issuer.then((resolved) => this.#findKey(candidate, resolved))
   }
 
-  #askForKey(candidate: Candidate, issuer: Issuer | undefined): Verdict | Promise<Verdict> {
-    const { header, claims } = candidate.token
+  #findKey(candidate: Candidate, issuer: Issuer | undefined): MaybePromise<VerificationResult> {
     if (!issuer) {
-      this.#hints.unknownIssuer(claims.iss)
+      this.#hints.unknownIssuer(candidate.claims.iss)
       return new JwksAuthError(refusals.claims)
     }
-    const verifier = issuer.verifierFor(header)
-    if (!(verifier instanceof Promise)) return this.#judge(candidate, verifier)
-    return verifier.then((found) => this.#judge(candidate, found))
+    const verifier = issuer.verifierFor(candidate.header)
+    if (!(verifier instanceof Promise)) return this.#validate(candidate, verifier)
+    return verifier.then((found) => this.#validate(candidate, found))
   }
 
-  #judge(
-    { raw, token, verifiedBy, refusedBy, startedAt }: Candidate,
-    verifier: Verifier | JwksAuthError,
-  ): Verdict {
+  #validate(candidate: Candidate, verifier: KeyVerifier | JwksAuthError): VerificationResult {
     if (verifier instanceof JwksAuthError) return verifier
-    if (verifier === verifiedBy) return this.#judgeTimes(token as AccessToken, verifier, startedAt)
-    if (verifier === refusedBy || !verifier.verify(raw)) return new JwksAuthError(refusals.signature)
-    const { header, claims } = token as Omit<AccessToken, 'raw'>
-    return this.#judgeClaims(raw, header, claims, verifier, startedAt)
+    const { token: raw, header, claims, cached, startedAt } = candidate
+    if (cached?.verifier === verifier) {
+      return this.#validateTimes(cached, Object.freeze({ claims, header, raw }) as AccessToken, startedAt)
+    }
+    if (!verifier.verify(raw)) return new JwksAuthError(refusals.signature)
+    const now = Date.now()
+    const { failure, times } = validateClaims(verifier.rules, header, claims, now)
+    if (times) {
+      const accessToken = toAccessToken(raw, header as JoseHeader, claims as AccessTokenClaims)
+      this.#cache?.add(accessToken, verifier, times)
+      if (!failure) return accepted(accessToken, false, startedAt)
+    }
+    return this.#refuse(failure!, verifier.rules, claims, now)
   }
 
-  /** Of a token whose signature is good. */
-  #judgeClaims(
-    raw: string,
-    header: JoseHeader,
-    claims: AccessTokenClaims,
-    verifier: Verifier,
-    startedAt: number,
-  ): Verdict {
-    const { rules } = verifier
+  #validateTimes(cached: CachedToken, accessToken: AccessToken, startedAt: number): VerificationResult {
     const now = Date.now()
-    const refusal = claimsRefusal(rules, header, claims, now)
-    if (refusal && !isGoodButForTime(rules, header, claims)) {
-      return this.#refuse(refusal, rules, header, claims, now)
-    }
-    // A frozen header is one that was remembered, or a known token's.
-    if (!Object.isFrozen(header)) {
-      freezeDeeply(header)
-      this.#origins.remember(raw, { header, verifier }, startedAt)
-    }
-    freezeDeeply(claims)
-    const accessToken = Object.freeze({ claims, header, raw })
-    this.#cache?.keep(accessToken, verifier, refusal === undefined)
-    if (refusal) return this.#refuse(refusal, rules, header, claims, now)
-    return accepted(accessToken, false, startedAt)
-  }
-
-  #judgeTimes(accessToken: AccessToken, { rules }: Verifier, startedAt: number): Verdict {
-    const { header, claims } = accessToken
-    const now = Date.now()
-    const refusal = timesRefusal(rules, claims, now)
-    if (!refusal) return accepted(accessToken, true, startedAt)
-    this.#cache!.expire(accessToken.raw)
-    return this.#refuse(refusal, rules, header, claims, now)
+    const failure = validateTimes(cached.times, now)
+    if (!failure) return accepted(accessToken, true, startedAt)
+    return this.#refuse(failure, cached.verifier.rules, accessToken.claims, now)
   }
 
   #refuse(
-    refusal: Refusal,
+    failure: ClaimFailure,
     rules: ClaimRules,
-    header: JoseHeader,
-    claims: AccessTokenClaims,
+    claims: UnverifiedToken['claims'],
     now: number,
   ): JwksAuthError {
-    this.#hints.refused(refusal, rules, header, claims, now)
-    return new JwksAuthError(refusal)
+    this.#hints.refused(failure, rules, claims, now)
+    return new JwksAuthError(failure.refusal)
   }
+}
+
+function toAccessToken(raw: string, header: JoseHeader, claims: AccessTokenClaims): AccessToken {
+  freezeDeeply(header)
+  freezeDeeply(claims)
+  return Object.freeze({ claims, header, raw })
 }
 
 function accepted(accessToken: AccessToken, cached: boolean, startedAt: number): AccessToken {
   if (diagnostics.tokenAccepted.hasSubscribers) {
     const { iss: issuer } = accessToken.claims
-    const kid = kidForDisplay(accessToken.header.kid)
+    const kid = truncateKid(accessToken.header.kid)
     diagnostics.tokenAccepted.publish({ issuer, kid, cached, duration: performance.now() - startedAt })
   }
   return accessToken

@@ -1,68 +1,67 @@
 import { channel } from 'node:diagnostics_channel'
 
 /**
- * What the plugin tells on its channels. No event holds a token, its claims or anything of an issuer's answer beside
- * the `kid`s of its keys. A `kid` is cut to 64 characters: the one of a refused token is whatever a stranger wrote.
- * Times are milliseconds.
+ * The events of the plugin, by channel. No event contains a token, its claims, or text of an issuer's answer other than the
+ * `kid`s of its keys. A `kid` is cut to 64 characters, because a client chooses the one of a refused token. Times are milliseconds.
  */
 export interface DiagnosticsEvents {
-  /** `fastify-jwks-auth:keys-fetched`: an issuer gave a good answer. */
+  /** `fastify-jwks-auth:keys-fetched`: an issuer answered with a usable JWK Set. */
   keysFetched: {
     /** As it is configured. */
     readonly issuer: string
     /** Of the keys in the answer. */
     readonly kids: readonly string[]
-    /** How long the look-up took. */
+    /** Time of the fetch, discovery included. */
     readonly duration: number
   }
-  /** `fastify-jwks-auth:refresh-failed`: an issuer gave no good answer. */
+  /** `fastify-jwks-auth:refresh-failed`: the keys of an issuer could not be fetched. */
   refreshFailed: {
     /** As it is configured. */
     readonly issuer: string
-    /** Why, in words fit for a log. */
+    /** The cause, fit for a log. */
     readonly reason: string
-    /** How long the look-up took. */
+    /** Time of the fetch, discovery included. */
     readonly duration: number
   }
-  /** `fastify-jwks-auth:served-stale`: a key was used beyond its time, since its issuer can't be reached. */
+  /** `fastify-jwks-auth:served-stale`: a key older than `jwks.refreshInterval` was used, because its issuer can't be reached. */
   servedStale: {
     /** As it is configured. */
     readonly issuer: string
     /** Of the key. */
     readonly kid: string
-    /** Of the last good answer. */
+    /** Age of the last good answer. */
     readonly age: number
   }
-  /** `fastify-jwks-auth:key-removed`: a good answer no longer holds a key, or holds another one under its kid. */
+  /** `fastify-jwks-auth:key-removed`: the issuer no longer publishes a key, or publishes another key under its `kid`. */
   keyRemoved: {
     /** As it is configured. */
     readonly issuer: string
     /** Of the key. */
     readonly kid: string
   }
-  /** `fastify-jwks-auth:unknown-kid`: a token named a key that its issuer does not have. */
+  /** `fastify-jwks-auth:unknown-kid`: a token names a key that its issuer does not have. */
   unknownKid: {
     /** As it is configured. */
     readonly issuer: string
     /** As the token has it. */
     readonly kid: string
   }
-  /** `fastify-jwks-auth:token-accepted`: a token is valid. `isRevoked` and `authorize` come afterwards. */
+  /** `fastify-jwks-auth:token-accepted`: a token is valid. `isRevoked` and `authorize` are checked afterwards. */
   tokenAccepted: {
     /** As it is configured. */
     readonly issuer: string
-    /** Of the key; undefined where the issuer has a shared secret and its token names none. */
+    /** Of the key. Undefined if the issuer has a shared secret and its token has no `kid`. */
     readonly kid: string | undefined
-    /** Whether its signature was known from an earlier request. */
+    /** Whether the signature was verified for an earlier request. */
     readonly cached: boolean
-    /** From its reading to the verdict, a look-up included where one was waited for. */
+    /** Time of the verification, including a fetch of keys if the token waited for one. */
     readonly duration: number
   }
   /** `fastify-jwks-auth:token-refused`: a request was refused. */
   tokenRefused: {
     /** The `code` of the refusal. */
     readonly code: string
-    /** The configured issuer that the token names; undefined where it names none, or was not read. */
+    /** The configured issuer that the token names. Undefined for another issuer and for a token that can't be read. */
     readonly issuer: string | undefined
     /** As the token has it. */
     readonly kid: string | undefined
@@ -71,13 +70,13 @@ export interface DiagnosticsEvents {
 
 /** A channel of `node:diagnostics_channel` whose events have a type. */
 export interface EventChannel<Event> {
-  /** By which it is found in `node:diagnostics_channel`. */
+  /** The name of the channel in `node:diagnostics_channel`. */
   readonly name: string | symbol
-  /** Where nobody listens, nothing is published. */
+  /** Without subscribers nothing is published. */
   readonly hasSubscribers: boolean
-  /** Has every event told to a listener, at once: one that throws is an uncaught exception. */
+  /** Calls a listener with each event, synchronously. An error that a listener throws is an uncaught exception. */
   subscribe(listener: (event: Event, name: string | symbol) => void): void
-  /** Ends that. */
+  /** Removes a listener. */
   unsubscribe(listener: (event: Event, name: string | symbol) => void): void
   /** For the plugin. */
   publish(event: Event): void
@@ -96,10 +95,10 @@ export const diagnostics: {
   tokenRefused: typed('token-refused'),
 }
 
-/** A `kid` fit for a log line or an event: so much of it is enough to know it by. */
-export function kidForDisplay(kid: string): string
-export function kidForDisplay(kid: unknown): string | undefined
-export function kidForDisplay(kid: unknown): string | undefined {
+/** Cuts a `kid` to the length that log lines and events have. */
+export function truncateKid(kid: string): string
+export function truncateKid(kid: unknown): string | undefined
+export function truncateKid(kid: unknown): string | undefined {
   return typeof kid === 'string' ? kid.slice(0, 64) : undefined
 }
 

@@ -5,56 +5,65 @@ import type {
   RawServerBase,
   RouteGenericInterface,
 } from 'fastify'
-import type { KeyStatus } from './jwks/jwks-state.ts'
 import type { OpenApiSecurity } from './authorization/openapi.ts'
-import type { AuthorizationRule } from './options/types.ts'
+import type { KeyStatus } from './jwks/jwks-state.ts'
 import type { AccessToken } from './jwt/token.ts'
+import type { AuthorizationRule } from './options/types.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
-/** A hook from `onRequest` to `preHandler` on any kind of server, which may be awaited directly as well. */
+/** A hook for `onRequest` to `preHandler`, on any kind of server. It may also be awaited directly. */
 export type AuthenticateHook = <Server extends RawServerBase>(
   request: FastifyRequest<RouteGenericInterface, Server>,
   reply: FastifyReply<RouteGenericInterface, Server>,
 ) => Promise<void>
 
-/** What `app.authorize` demands of a token. */
+/** The rule of `app.authorize`. */
 export type AuthorizeOptions = AuthorizationRule<FastifyRequest, JwksAuthClaims>
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Requires a valid access token and sets `request.user`. */
     authenticate: AuthenticateHook
-    /** As `authenticate`, but lets a request without an Authorization header pass with `request.user === null`. */
+    /** Like `authenticate`, but a request without an Authorization header passes with `request.user === null`. */
     authenticateOptional: AuthenticateHook
-    /** Makes a hook that authenticates where that has not happened yet, and then demands what the rule says. */
+    /** Returns a hook that authenticates the request, unless that has happened already, and then checks the rule. */
     authorize: (rule: AuthorizeOptions) => AuthenticateHook
-    /** What is known of the keys of each issuer that publishes them, for a readiness route. Waits for nothing. */
+    /** The state of the keys of each issuer that publishes them, for a readiness route. It waits for nothing. */
     jwksStatus: () => KeyStatus[]
-    /** The issuers as security schemes, and the scopes of the routes, for the OpenAPI document of @fastify/swagger. */
+    /** The issuers as security schemes and the scopes of the routes, for the OpenAPI document of @fastify/swagger. */
     openApiSecurity: () => OpenApiSecurity
   }
 
   interface FastifyRequest {
-    /** The deeply frozen claims of the token, or what `formatUser` made; `null` where nothing was authenticated. */
+    /**
+     * The deeply frozen claims of the token, or the result of `formatUser`. The type is non-null. Behind `authenticateOptional` it
+     * can be `null`; check it.
+     */
     user: JwksAuthUser
-    /** The verified access token; `null` where nothing was authenticated. */
+    /** The verified access token; `null` if the request was not authenticated. */
     accessToken: (AccessToken & { readonly claims: JwksAuthClaims }) | null
   }
 }
 
 export const name = 'fastify-jwks-auth'
 
-const ofRequests = ['user', 'accessToken']
-const ofInstances = ['authenticate', 'authenticateOptional', 'authorize', 'jwksStatus', 'openApiSecurity']
+const requestDecorators = ['user', 'accessToken']
+const instanceDecorators = [
+  'authenticate',
+  'authenticateOptional',
+  'authorize',
+  'jwksStatus',
+  'openApiSecurity',
+]
 
-/** Two of them in one scope would overwrite each other's verdicts. */
-export function assertFree(app: FastifyInstance): void {
+/** Throws if a decorator exists. Two plugins in one scope would overwrite each other's results. */
+export function assertNoConflict(app: FastifyInstance): void {
   const taken =
-    ofRequests.find((decorator) => app.hasRequestDecorator(decorator)) ??
-    ofInstances.find((decorator) => app.hasDecorator(decorator))
+    requestDecorators.find((decorator) => app.hasRequestDecorator(decorator)) ??
+    instanceDecorators.find((decorator) => app.hasDecorator(decorator))
   if (taken !== undefined) {
     throw new Error(
-      `${name}: the decorator "${taken}" is there already, by this plugin or by another one; several issuers go into "issuers"`,
+      `${name}: the decorator "${taken}" exists already, from this plugin or from another one; to accept several issuers, list them in "issuers"`,
     )
   }
 }

@@ -1,6 +1,4 @@
-import { setStackTraceLimit } from './stack-traces.ts'
-
-/** The `code` of a refusal, stable across releases: branch on this, never on the message. */
+/** The `code` of a refusal. It is stable across releases, unlike the message: branch on the code. */
 export type JwksAuthErrorCode =
   | 'authorization_header_missing'
   | 'invalid_header'
@@ -19,30 +17,29 @@ export type JwksAuthErrorCode =
 export type ChallengeError =
   'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
 
-/** What a refusal answers. */
+/** The answer to a request that is refused. */
 export interface Refusal {
   /** Tells refusals apart. */
   readonly code: JwksAuthErrorCode
-  /** The status of the answer. */
+  /** The HTTP status of the answer. */
   readonly statusCode: 401 | 403 | 503
-  /** Public words, for whoever reads the answer. */
+  /** The text of the answer. It is public. */
   readonly message: string
-  /** Without it the challenge names the scheme alone. */
+  /** The `error` of the challenge. Without it the challenge names the scheme and the realm only. */
   readonly challengeError?: ChallengeError | undefined
-  /** The scopes that would do, for the challenge. */
+  /** The required scopes for the challenge, space-separated. */
   readonly scope?: string | undefined
-  /** The authentication contexts that would do, space-separated, for the challenge (RFC 9470 section 3). */
+  /** The accepted authentication contexts for the challenge, space-separated (RFC 9470 section 3). */
   readonly acrValues?: string | undefined
-  /** Seconds that may have passed since the user authenticated, for the challenge (RFC 9470 section 3). */
+  /** The maximum age of the user's authentication for the challenge, in seconds (RFC 9470 section 3). */
   readonly maxAge?: number | undefined
-  /** Seconds, for `Retry-After`. */
+  /** The value of the `Retry-After` header, in seconds. */
   readonly retryAfter?: number | undefined
 }
 
 /**
- * A request that was refused. Its message is made of public words only: nothing in it comes from the token,
- * from the issuer's answer or from a library. It has no stack trace. Inside the plugin it is returned and not thrown, since
- * strangers decide how often.
+ * The error of a request that was refused. It contains no text of the token, of the issuer's answer or of a library. It has
+ * no stack trace. Inside the plugin it is returned and not thrown, because clients decide how often requests are refused.
  */
 export class JwksAuthError extends Error implements Refusal {
   override readonly name = 'JwksAuthError'
@@ -68,35 +65,38 @@ export class JwksAuthError extends Error implements Refusal {
   }
 }
 
+/**
+ * Sets the number of stack frames of new errors in the whole process. The caller restores it at once. Collecting frames is the
+ * most expensive part of a refusal, and frames of a refusal explain nothing.
+ *
+ * @returns The number before.
+ */
+export function setStackTraceLimit(limit: number): number {
+  const before = Error.stackTraceLimit
+  // An assignment would throw in a process that freezes its intrinsics.
+  Reflect.set(Error, 'stackTraceLimit', limit)
+  return before
+}
+
 const unauthorized = (
   code: JwksAuthErrorCode,
   message: string,
   challengeError?: ChallengeError,
 ): Refusal => ({ code, statusCode: 401, message, challengeError })
 
-type RefusalName =
-  | 'noCredentials'
-  | 'otherScheme'
-  | 'noToken'
-  | 'manyParts'
-  | 'unreadable'
-  | 'algorithm'
-  | 'noKey'
-  | 'signature'
-  | 'claims'
-  | 'expired'
-  | 'notActive'
-  | 'revoked'
-
-/** The refusals whose words are always the same. */
-export const refusals: Readonly<Record<RefusalName, Refusal>> = {
-  noCredentials: unauthorized('authorization_header_missing', 'Authorization header is expected'),
+/** The refusals whose text is always the same. */
+export const refusals = {
+  missingHeader: unauthorized('authorization_header_missing', 'Authorization header is expected'),
   otherScheme: unauthorized('invalid_header', 'Authorization header must start with Bearer'),
-  noToken: unauthorized('invalid_header', 'Token not found', 'invalid_request'),
-  manyParts: unauthorized('invalid_header', 'Authorization header must be Bearer token', 'invalid_request'),
-  unreadable: unauthorized('invalid_header', 'Unable to parse authentication token.', 'invalid_token'),
+  missingToken: unauthorized('invalid_header', 'Token not found', 'invalid_request'),
+  malformedHeader: unauthorized(
+    'invalid_header',
+    'Authorization header must be Bearer token',
+    'invalid_request',
+  ),
+  malformedToken: unauthorized('invalid_header', 'Unable to parse authentication token.', 'invalid_token'),
   algorithm: unauthorized('invalid_algorithm', 'the signing algorithm is not allowed', 'invalid_token'),
-  noKey: unauthorized('invalid_header', 'Unable to find appropriate key', 'invalid_token'),
+  missingKey: unauthorized('invalid_header', 'Unable to find appropriate key', 'invalid_token'),
   signature: unauthorized('token_invalid_signature', 'token signature is invalid', 'invalid_token'),
   claims: unauthorized(
     'invalid_claims',
@@ -106,15 +106,15 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   expired: unauthorized('token_expired', 'token is expired', 'invalid_token'),
   notActive: unauthorized('token_not_active', 'token is not active yet', 'invalid_token'),
   revoked: unauthorized('token_revoked', 'token has been revoked', 'invalid_token'),
-}
+} as const satisfies Record<string, Refusal>
 
-export function audienceRefusal(expected: readonly string[]): Refusal {
+export function invalidAudience(expected: readonly string[]): Refusal {
   const message = `the audience does not match. expected: ${expected.join(', ')}`
   return unauthorized('invalid_audience', message, 'invalid_token')
 }
 
-/** @param scope - The scopes that would do, space-separated; undefined where scopes aren't what is missing. */
-export function permissionRefusal(scope: string | undefined): Refusal {
+/** @param scope - The required scopes, space-separated; undefined if the rule has none. */
+export function insufficientScope(scope: string | undefined): Refusal {
   return {
     code: 'insufficient_scope',
     statusCode: 403,
@@ -125,12 +125,15 @@ export function permissionRefusal(scope: string | undefined): Refusal {
 }
 
 /**
- * The token is good, and another one would be got by authenticating the user again (RFC 9470 section 3).
+ * The token is valid, but the user has to authenticate again (RFC 9470 section 3).
  *
- * @param acrValues - The authentication contexts that would do, space-separated.
+ * @param acrValues - The accepted authentication contexts, space-separated.
  * @param maxAge - In seconds.
  */
-export function authenticationRefusal(acrValues: string | undefined, maxAge: number | undefined): Refusal {
+export function insufficientAuthentication(
+  acrValues: string | undefined,
+  maxAge: number | undefined,
+): Refusal {
   return {
     code: 'insufficient_user_authentication',
     statusCode: 401,
@@ -141,8 +144,12 @@ export function authenticationRefusal(acrValues: string | undefined, maxAge: num
   }
 }
 
-/** The issuer's fault and not the token's, so there is no challenge (RFC 9110 section 15.6.4). */
-export function unavailableRefusal(retryAfter: number): Refusal {
+/**
+ * The issuer is at fault and not the token. So there is no challenge (RFC 9110 section 15.6.4).
+ *
+ * @param retryAfter - In seconds.
+ */
+export function jwksUnavailable(retryAfter: number): Refusal {
   return {
     code: 'jwks_unavailable',
     statusCode: 503,

@@ -1,11 +1,11 @@
 /**
- * Undefined where a request may go on, and an error where it is refused: returned, since a throw costs more than most
- * refusals. A promise of that where something is waited for.
+ * The result of a check: undefined if the request may go on, or the error that refuses it. The error is returned, because
+ * throwing costs more than most refusals. It is a promise if the check has to wait.
  */
-export type Outcome = Error | undefined | Promise<Error | undefined>
+export type CheckResult = Error | undefined | Promise<Error | undefined>
 
-/** What a hook does. It may refuse by throwing or rejecting as well, as callbacks of the application's do. */
-export type Step<Request, Reply> = (request: Request, reply: Reply) => Outcome
+/** The work of a hook. It may also refuse by throwing or rejecting, as callbacks of the application do. */
+export type Handler<Request, Reply> = (request: Request, reply: Reply) => CheckResult
 
 type Done = (error?: unknown) => void
 
@@ -13,53 +13,53 @@ type Done = (error?: unknown) => void
 export type Hook<Request, Reply> = (
   request: Request,
   reply: Reply,
-  /** A preParsing hook is given the payload before the callback. */
+  /** A preParsing hook gets the payload before the callback. */
   payloadOrDone?: unknown,
   done?: Done,
 ) => Promise<void> | undefined
 
-/** Where nothing is waited for, Fastify needn't wait either: no promise is made for it. */
-export function hook<Request, Reply>(step: Step<Request, Reply>): Hook<Request, Reply> {
+/** Makes a hook of a handler. Without a promise in the result Fastify needs none either, so the hook makes none. */
+export function createHook<Request, Reply>(handler: Handler<Request, Reply>): Hook<Request, Reply> {
   return (request, reply, payloadOrDone, lastDone) => {
-    if (request === undefined) throw new TypeError(called)
+    if (request === undefined) throw new TypeError(calledDirectly)
     const done = typeof payloadOrDone === 'function' ? (payloadOrDone as Done) : lastDone
-    let outcome: Outcome
+    let result: CheckResult
     try {
-      outcome = step(request, reply)
+      result = handler(request, reply)
     } catch (thrown) {
-      // Not an outcome: what is thrown refuses, even if it is a promise.
+      // A thrown value refuses the request, even if it is a promise.
       const error = asError(thrown)
       if (!done) return Promise.reject(error)
       done(error)
       return undefined
     }
-    if (!done) return settled(outcome)
-    if (outcome instanceof Promise) void settled(outcome).then(() => done(), done)
-    else if (outcome) done(outcome)
+    if (!done) return throwing(result)
+    if (result instanceof Promise) void throwing(result).then(() => done(), done)
+    else if (result) done(result)
     else done()
     return undefined
   }
 }
 
-const called =
-  'fastify-jwks-auth: a hook was called where it should be given, as in onRequest: [app.authenticate], without ()'
+const calledDirectly =
+  'fastify-jwks-auth: a hook was called where it should be passed, as in onRequest: [app.authenticate], without ()'
 
-/** A promise, whoever made it. */
+/** Whether a value is a promise, of any implementation. */
 export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
 
-async function settled(outcome: Outcome): Promise<void> {
+async function throwing(result: CheckResult): Promise<void> {
   let error: unknown
   try {
-    error = await outcome
+    error = await result
   } catch (thrown) {
     error = asError(thrown)
   }
   if (error) throw error as Error
 }
 
-/** A callback of the application's may throw undefined, and refuses by that too: called back with it, Fastify would go on. */
+/** A callback of the application may throw undefined. Fastify would take undefined for success. */
 function asError(thrown: unknown): unknown {
   return thrown || new Error('fastify-jwks-auth: a callback refused the request by throwing nothing')
 }

@@ -1,11 +1,17 @@
 export { default, default as 'module.exports', type JwksAuth, type JwksAuthOptions } from './plugin.ts'
-export type { AuthenticateHook, AuthorizeOptions } from './decorators.ts'
+export type { OpenApiSecurity, SecurityScheme } from './authorization/openapi.ts'
 export { diagnostics, type DiagnosticsEvents, type EventChannel } from './channels.ts'
+export type { AuthenticateHook, AuthorizeOptions } from './decorators.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'
+export type { KeyStatus } from './jwks/jwks-state.ts'
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './jwt/algorithms.ts'
 export type { ClaimValue } from './jwt/claim-values.ts'
-export type { KeyStatus } from './jwks/jwks-state.ts'
-export type { OpenApiSecurity, SecurityScheme } from './authorization/openapi.ts'
-export type { CacheOptions, IssuerFinder, IssuerOptions, JwksOptions } from './options/types.ts'
 export type { AccessToken, AccessTokenClaims, JoseHeader } from './jwt/token.ts'
+export type {
+  AllowedClaim,
+  CacheOptions,
+  IssuerOptions,
+  JwksOptions,
+  ResolveIssuer,
+} from './options/types.ts'
 export type * from './types.ts'

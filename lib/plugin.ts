@@ -1,61 +1,63 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { authorizationRefusal, readAuthorization } from './authorization/rule.ts'
-import { assertFree, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
-import { diagnostics } from './channels.ts'
-import { JwksAuthError, refusals } from './errors.ts'
-import { hook, isThenable, type Outcome, type Step } from './hook.ts'
-import { challengeIn } from './http/www-authenticate.ts'
-import { bearerToken } from './http/authorization-header.ts'
-import { setRefusalHeaders } from './http/refusal-headers.ts'
+import { AccessTokenVerifier, type VerificationResult } from './access-token-verifier.ts'
 import { OpenApi } from './authorization/openapi.ts'
-import type { OneOrMoreIssuers, PluginOptions } from './options/types.ts'
-import { ResourceServer, type Verdict } from './access-token-verifier.ts'
-import { readSettings } from './options/plugin-options.ts'
+import { checkRule, readRule } from './authorization/rule.ts'
+import { diagnostics } from './channels.ts'
+import { assertNoConflict, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
+import { JwksAuthError, refusals } from './errors.ts'
+import { createHook, isThenable, type CheckResult, type Handler } from './hook.ts'
+import { extractToken, type Credentials } from './http/authorization-header.ts'
+import { setRefusalHeaders } from './http/refusal-headers.ts'
+import { challengePrefix } from './http/www-authenticate.ts'
+import { IssuerResolverError } from './issuers/issuer-resolver.ts'
 import type { AccessToken } from './jwt/token.ts'
-import { FinderFailure } from './issuers/issuer-resolver.ts'
+import { readPluginOptions } from './options/plugin-options.ts'
+import type { OneOrMoreIssuers, PluginOptions } from './options/types.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
-/** Options of the plugin: one issuer at the top level or several under `issuers`, and what holds for all of them. */
+/** Options of the plugin: one issuer at the top level or several under `issuers`, and options that apply to all of them. */
 export type JwksAuthOptions = PluginOptions<FastifyRequest, JwksAuthClaims, JwksAuthUser> & OneOrMoreIssuers
 
-type Verdicts = Record<symbol, AccessToken | null | undefined>
+type VerifiedTokens = Record<symbol, AccessToken | null | undefined>
 
 const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
-  const { issuers, realm, ...context } = readSettings(options)
+  const { issuers, realm, ...context } = readPluginOptions(options)
   const { getToken, formatUser, isRevoked } = options
-  assertFree(app)
-  // A name of this instance's own: another one has a verdict of its own, and a scope that was built earlier none.
-  const verified = Symbol(name)
-  const verdicts = (request: FastifyRequest): Verdicts => request as unknown as Verdicts
-  const baseChallenge = challengeIn(realm)
-  // What an application finds by itself is the token, and nothing around it.
-  const tokenIn = getToken ? (token: string): string => token : bearerToken
-  const server = new ResourceServer(issuers, { ...context, log: app.log, tokenIn })
+  assertNoConflict(app)
+  // A request may pass through several instances of the plugin. Each one has a decorator of its own for its verified token.
+  const key = Symbol(name)
+  const verifiedTokens = (request: FastifyRequest): VerifiedTokens => request as unknown as VerifiedTokens
+  const prefix = challengePrefix(realm)
+  const verifier = new AccessTokenVerifier(issuers, {
+    ...context,
+    log: app.log,
+    extractToken: getToken ? (token): Credentials => ({ scheme: undefined, token }) : extractToken,
+  })
   const openApi = new OpenApi(issuers)
 
-  /** The refusal, once the reply and those who watch know of it. */
-  const refused = (
+  /** Returns the refusal, after its headers are set and its event is published. */
+  const refuse = (
     reply: FastifyReply,
     refusal: JwksAuthError,
-    from?: AccessToken | string,
+    source?: AccessToken | string,
   ): JwksAuthError => {
-    setRefusalHeaders(reply, baseChallenge, refusal)
+    setRefusalHeaders(reply, prefix, refusal)
     if (diagnostics.tokenRefused.hasSubscribers) {
-      diagnostics.tokenRefused.publish({ code: refusal.code, ...server.describe(from) })
+      diagnostics.tokenRefused.publish({ code: refusal.code, ...verifier.describe(source) })
     }
     return refusal
   }
 
-  /** What comes of an error: an issuer that can't be reached is a refusal, anything else is the application's own. */
-  const failed = (reply: FastifyReply, error: unknown, credentials: string): JwksAuthError => {
-    // All who waited for one answer were told of the same error, and each has a reply of its own.
-    if (error instanceof JwksAuthError) return refused(reply, new JwksAuthError(error), credentials)
-    throw error instanceof FinderFailure ? error.cause : error
+  /** An issuer that can't be reached is a refusal. Any other error is the application's and passes through. */
+  const onError = (reply: FastifyReply, error: unknown, authorization: string): JwksAuthError => {
+    // Requests that waited for the same fetch got the same error object. Each answer needs its own.
+    if (error instanceof JwksAuthError) return refuse(reply, new JwksAuthError(error), authorization)
+    throw error instanceof IssuerResolverError ? error.cause : error
   }
 
-  const authenticate = (request: FastifyRequest, reply: FastifyReply, isOptional: boolean): Outcome => {
-    if (verdicts(request)[verified]) return undefined
+  const authenticate = (request: FastifyRequest, reply: FastifyReply, isOptional: boolean): CheckResult => {
+    if (verifiedTokens(request)[key]) return undefined
     if (!getToken) return verify(request, reply, isOptional, request.headers.authorization)
     const found = getToken(request)
     return isThenable(found)
@@ -63,103 +65,106 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
       : verify(request, reply, isOptional, found)
   }
 
+  /** @param authorization - The Authorization header, or the result of `getToken`. */
   const verify = (
     request: FastifyRequest,
     reply: FastifyReply,
     isOptional: boolean,
-    credentials: string | null | undefined,
-  ): Outcome => {
-    if (credentials === undefined || credentials === null) {
-      if (!isOptional) return refused(reply, new JwksAuthError(refusals.noCredentials))
+    authorization: string | null | undefined,
+  ): CheckResult => {
+    if (authorization === undefined || authorization === null) {
+      if (!isOptional) return refuse(reply, new JwksAuthError(refusals.missingHeader))
       request.user ??= null as unknown as JwksAuthUser
       return undefined
     }
-    if (typeof credentials !== 'string') return refused(reply, new JwksAuthError(refusals.unreadable))
-    let verdict: Verdict | Promise<Verdict>
+    if (typeof authorization !== 'string') return refuse(reply, new JwksAuthError(refusals.malformedToken))
+    let result: VerificationResult | Promise<VerificationResult>
     try {
-      verdict = server.verify(credentials)
+      result = verifier.verify(authorization, request)
     } catch (error) {
-      return failed(reply, error, credentials)
+      return onError(reply, error, authorization)
     }
-    if (!(verdict instanceof Promise)) return accept(request, reply, verdict, credentials)
-    return verdict.then(
-      (settled) => accept(request, reply, settled, credentials),
-      (error: unknown) => failed(reply, error, credentials),
+    if (!(result instanceof Promise)) return onResult(request, reply, result, authorization)
+    return result.then(
+      (settled) => onResult(request, reply, settled, authorization),
+      (error: unknown) => onError(reply, error, authorization),
     )
   }
 
-  const accept = (
+  const onResult = (
     request: FastifyRequest,
     reply: FastifyReply,
-    verdict: Verdict,
-    credentials: string,
-  ): Outcome => {
-    if (verdict instanceof JwksAuthError) return refused(reply, verdict, credentials)
-    if (isRevoked || formatUser) return askCallbacks(request, reply, verdict)
-    return admit(request, verdict, verdict.claims as JwksAuthUser)
+    result: VerificationResult,
+    authorization: string,
+  ): CheckResult => {
+    if (result instanceof JwksAuthError) return refuse(reply, result, authorization)
+    if (isRevoked || formatUser) return callCallbacks(request, reply, result)
+    return setUser(request, result, result.claims as JwksAuthUser)
   }
 
-  const askCallbacks = async (
+  const callCallbacks = async (
     request: FastifyRequest,
     reply: FastifyReply,
     accessToken: AccessToken,
   ): Promise<Error | undefined> => {
     const claims = accessToken.claims as JwksAuthClaims
-    // A forgotten return is no clean bill.
+    // Only false accepts: a callback without a return statement must not.
     if (isRevoked && (await isRevoked(claims, request)) !== false) {
-      return refused(reply, new JwksAuthError(refusals.revoked), accessToken)
+      return refuse(reply, new JwksAuthError(refusals.revoked), accessToken)
     }
     const user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
-    return admit(request, accessToken, user)
+    return setUser(request, accessToken, user)
   }
 
-  const admit = (request: FastifyRequest, accessToken: AccessToken, user: JwksAuthUser): undefined => {
+  const setUser = (request: FastifyRequest, accessToken: AccessToken, user: JwksAuthUser): undefined => {
     request.user = user
     request.accessToken = accessToken as FastifyRequest['accessToken']
-    verdicts(request)[verified] = accessToken
+    verifiedTokens(request)[key] = accessToken
   }
 
-  const authorize = (rule: AuthorizeOptions): AuthenticateHook => {
-    const authorization = readAuthorization(rule)
-    const { check } = rule
-    const demand = (request: FastifyRequest, reply: FastifyReply): Outcome => {
-      const accessToken = verdicts(request)[verified]!
+  const authorize = (options: AuthorizeOptions): AuthenticateHook => {
+    const rule = readRule(options)
+    const { check } = options
+    const authorizeRequest = (request: FastifyRequest, reply: FastifyReply): CheckResult => {
+      const accessToken = verifiedTokens(request)[key]!
       const { claims } = accessToken
-      const refusal = authorizationRefusal(authorization, claims)
-      if (refusal) return refused(reply, new JwksAuthError(refusal), accessToken)
+      const refusal = checkRule(rule, claims)
+      if (refusal) return refuse(reply, new JwksAuthError(refusal), accessToken)
       if (!check) return undefined
-      const decide = (isPermitted: boolean): Error | undefined =>
+      const onCheck = (isPermitted: boolean): Error | undefined =>
         isPermitted === true
           ? undefined
-          : refused(reply, new JwksAuthError(authorization.notPermitted), accessToken)
+          : refuse(reply, new JwksAuthError(rule.insufficientScope), accessToken)
       const isPermitted = check(claims as JwksAuthClaims, request)
-      return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(decide) : decide(isPermitted)
+      return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(onCheck) : onCheck(isPermitted)
     }
-    const step: Step<FastifyRequest, FastifyReply> = (request, reply) => {
-      const outcome = authenticate(request, reply, false)
-      if (outcome instanceof Promise) return outcome.then((error) => error ?? demand(request, reply))
-      return outcome ?? demand(request, reply)
+    const handler: Handler<FastifyRequest, FastifyReply> = (request, reply) => {
+      const result = authenticate(request, reply, false)
+      if (result instanceof Promise) return result.then((error) => error ?? authorizeRequest(request, reply))
+      return result ?? authorizeRequest(request, reply)
     }
-    return openApi.describe(hook(step), authorization) as AuthenticateHook
+    return openApi.describe(createHook(handler), rule) as AuthenticateHook
   }
 
   app.decorateRequest('user', null as unknown as JwksAuthUser)
   app.decorateRequest('accessToken', null)
-  app.decorateRequest(verified, null)
-  const required: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, false)
-  const optional: Step<FastifyRequest, FastifyReply> = (request, reply) => authenticate(request, reply, true)
-  app.decorate('authenticate', openApi.describe(hook(required), {}) as AuthenticateHook)
-  const optionalHook = openApi.describe(hook(optional), { isOptional: true })
+  app.decorateRequest(key, null)
+  const required: Handler<FastifyRequest, FastifyReply> = (request, reply) =>
+    authenticate(request, reply, false)
+  const optional: Handler<FastifyRequest, FastifyReply> = (request, reply) =>
+    authenticate(request, reply, true)
+  app.decorate('authenticate', openApi.describe(createHook(required), {}) as AuthenticateHook)
+  const optionalHook = openApi.describe(createHook(optional), { isOptional: true })
   app.decorate('authenticateOptional', optionalHook as AuthenticateHook)
   app.decorate('authorize', authorize)
-  app.decorate('jwksStatus', () => server.status())
+  app.decorate('jwksStatus', () => verifier.status())
   app.decorate('openApiSecurity', () => openApi.security())
-  if (context.jwks.prefetch) app.addHook('onReady', () => server.prefetch())
-  // Before the requests that wait for a fetch are waited for.
-  app.addHook('preClose', async () => server.close())
+  if (context.jwks.prefetch) app.addHook('onReady', () => verifier.prefetch())
+  // Fastify waits for open requests after preClose. Requests that wait for a fetch end with it.
+  app.addHook('preClose', async () => verifier.close())
 }
 
-/** The plugin. A CommonJS program gets it by `require`, with all that the package exports beside it. */
+/** The plugin. For CommonJS it is the result of `require`, with the other exports of the package as properties. */
 export interface JwksAuth extends FastifyPluginAsync<JwksAuthOptions> {
   /** The plugin itself. */
   readonly default: JwksAuth

@@ -1,188 +1,192 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { acceptedTimes } from './jwt/claims.ts'
-import { weigh } from './jwt/json.ts'
-import { RecentNumbers } from './recent-numbers.ts'
+import type { KeyVerifier } from './issuers/issuer.ts'
+import type { TokenTimes } from './jwt/claims.ts'
 import type { AccessToken, AccessTokenClaims, JoseHeader } from './jwt/token.ts'
-import type { Verifier } from './issuers/key-verifier.ts'
+import type { CacheSettings } from './options/plugin-options.ts'
 
-/** Bounds of the cache of verified tokens. */
-export interface CacheSettings {
-  /** Tokens. */
-  readonly max: number
-  /** Bytes, about: what they, their headers and their claims take in memory. */
-  readonly maxBytes: number
-}
+/** How long a header is stored at most, in milliseconds. It covers clients that send one request after the other. */
+const headerLifetime = 10_000
+/** Maximum number of characters before the token in a stored header. A client may send any number of spaces there. */
+const maxPrefixLength = 16
+/** Estimated size of an entry without its token, header and claims, in bytes. */
+const entrySize = 1_280
+/** Number of characters at the end of a signature that identify a token for a lookup. */
+const fingerprintLength = 8
 
-/** How long a text is kept at most, in milliseconds: long enough for a client that makes one request after the other. */
-const textLifetime = 10_000
-/** Characters before a token in credentials that are kept: a client may put any number of blanks there. */
-const mostBefore = 16
-
-/** A token of which all is known to be good, its times aside, for as long as its verifier is the one to ask. */
-export class KnownToken {
-  readonly verifier: Verifier
-  readonly #from: number
-  readonly #until: number
+/** A token whose signature and claims passed. Only its times need checking again while its key is fresh. */
+export class CachedToken {
+  readonly verifier: KeyVerifier
+  readonly times: TokenTimes
   readonly #header: JoseHeader
   readonly #claims: AccessTokenClaims
   readonly #digest: string
-  #credentials: string | undefined
+  #authorization: string | undefined
   #accessToken: AccessToken | undefined
 
-  constructor(accessToken: AccessToken, verifier: Verifier) {
+  constructor({ claims, header, raw }: AccessToken, verifier: KeyVerifier, times: TokenTimes) {
     this.verifier = verifier
-    // Worked out once: a seen token's claims need not be looked at, which the processor would have to fetch.
-    const { from, until } = acceptedTimes(verifier.rules, accessToken.claims)
-    this.#from = from
-    this.#until = until
-    this.#header = accessToken.header
-    this.#claims = accessToken.claims
-    this.#digest = digestOf(accessToken.raw)
-  }
-
-  /** The access token, if it came in these credentials a moment ago, word for word: a tenth of the price of a digest. */
-  recall(credentials: string): AccessToken | undefined {
-    return this.#credentials === credentials ? this.#accessToken : undefined
-  }
-
-  /** Whether this is its text: by its SHA-256. */
-  isTextOf(raw: string): boolean {
-    return this.#digest === digestOf(raw)
-  }
-
-  /** The access token with a text that was found to be its. */
-  withText(raw: string): AccessToken {
-    return Object.freeze({ claims: this.#claims, header: this.#header, raw })
-  }
-
-  /** From now on it is told by these credentials, which end with its text. */
-  remember(raw: string, credentials: string): AccessToken {
-    const text = copyOf(credentials)
-    const accessToken = this.withText(text.slice(text.length - raw.length))
-    this.#credentials = text
-    this.#accessToken = accessToken
-    return accessToken
-  }
-
-  /** Whether its claims have the token accepted at this time, in milliseconds since the epoch. */
-  isTimely(now: number): boolean {
-    return now >= this.#from && now < this.#until
-  }
-
-  /** Lets go of the text. */
-  forget(): void {
-    this.#credentials = undefined
-    this.#accessToken = undefined
-  }
-}
-
-/** What a known token takes beside its text, header and claims: digest, places in the lists. */
-const overhead = 1_280
-/** Characters of a signature by which a token is looked up, mixed into a number that needs no place in memory of its own. */
-const nameLength = 8
-
-type Known = LRUCache<number, KnownToken>
-
-/**
- * Verified tokens, the least recently used leaving first. The end of its signature only tells, at next to no cost, which
- * one a token may be. It is kept when it is verified for the second time: many tokens never come back, and to keep those
- * would cost more than their verification saves.
- */
-export class TokenCache {
-  readonly #timely: Known
-  /** Expired ones and the like, so that a client that doesn't let go of one costs no signature, and no good token its place. */
-  readonly #untimely: Known
-  readonly #seen: RecentNumbers
-  /** Those whose text is in memory. */
-  readonly #recent = new Set<KnownToken>()
-  #forgetting: NodeJS.Timeout | undefined
-
-  constructor({ max, maxBytes }: CacheSettings) {
-    const dispose = (known: KnownToken): boolean => this.#recent.delete(known)
-    this.#timely = new LRUCache({ max, maxSize: maxBytes, dispose })
-    this.#untimely = new LRUCache({ max: fractionOf(max), maxSize: fractionOf(maxBytes), dispose })
-    this.#seen = new RecentNumbers(max)
-  }
-
-  /** What the tokens that are known take in memory, about. */
-  get bytes(): number {
-    return this.#timely.calculatedSize + this.#untimely.calculatedSize
-  }
-
-  /** The one that credentials may hold, whatever stands before the token in them. */
-  find(credentials: string): KnownToken | undefined {
-    const name = nameOf(credentials)
-    return this.#timely.get(name) ?? this.#untimely.get(name)
-  }
-
-  /** The access token with this text, if the one that was found has it. For ten seconds it is told by the credentials then. */
-  recognize(known: KnownToken, raw: string, credentials: string): AccessToken | undefined {
-    if (!known.isTextOf(raw)) return undefined
-    if (credentials.length > raw.length + mostBefore || !credentials.endsWith(raw)) return known.withText(raw)
-    this.#recent.add(known)
-    if (!this.#forgetting) this.#forgetting = setTimeout(() => this.forgetTexts(), textLifetime).unref()
-    return known.remember(raw, credentials)
+    this.times = times
+    this.#header = header
+    this.#claims = claims
+    this.#digest = digestOf(raw)
   }
 
   /**
-   * Only for tokens that were verified just now. One that takes more than there is room for is not kept.
-   *
-   * @param isTimely - Whether it is accepted now, and not before or after.
+   * Returns the token if this exact header was seen within 10 s. Comparing strings costs a tenth of a SHA-256.
    */
-  keep(accessToken: AccessToken, verifier: Verifier, isTimely: boolean): void {
+  matchHeader(authorization: string): AccessToken | undefined {
+    return this.#authorization === authorization ? this.#accessToken : undefined
+  }
+
+  /** Returns the token if its text is equal, by SHA-256. */
+  matchToken(raw: string): AccessToken | undefined {
+    return this.#digest === digestOf(raw) ? this.#withText(raw) : undefined
+  }
+
+  /** Makes `matchHeader` match this header, which ends with the token. */
+  storeHeader(authorization: string, raw: string): AccessToken {
+    const copy = copyOf(authorization)
+    this.#authorization = copy
+    this.#accessToken = this.#withText(copy.slice(copy.length - raw.length))
+    return this.#accessToken
+  }
+
+  clearHeader(): void {
+    this.#authorization = undefined
+    this.#accessToken = undefined
+  }
+
+  #withText(raw: string): AccessToken {
+    return Object.freeze({ claims: this.#claims, header: this.#header, raw })
+  }
+}
+
+/**
+ * The verified tokens; the least recently used one is evicted first. A token is added when it is verified for the second time: many
+ * tokens are used once, and adding them would cost more than it saves. An expired token stays, so that a client that
+ * repeats it causes no verification.
+ */
+export class TokenCache {
+  readonly #tokens: LRUCache<number, CachedToken>
+  readonly #doorkeeper: Doorkeeper
+  /** The tokens with a stored header. */
+  readonly #withHeader = new Set<CachedToken>()
+  #clearing: NodeJS.Timeout | undefined
+
+  constructor({ max, maxBytes }: CacheSettings) {
+    this.#tokens = new LRUCache({
+      max,
+      maxSize: maxBytes,
+      dispose: (token) => this.#withHeader.delete(token),
+    })
+    this.#doorkeeper = new Doorkeeper(max)
+  }
+
+  /** Estimated size in memory, in bytes. */
+  get bytes(): number {
+    return this.#tokens.calculatedSize
+  }
+
+  /** The token that a header or a token may contain, by the fingerprint. The caller compares the whole text. */
+  find(text: string): CachedToken | undefined {
+    return this.#tokens.get(fingerprintOf(text))
+  }
+
+  /** Returns the token if its text is equal. For the next 10 s `matchHeader` of that token matches the header. */
+  matchToken(token: CachedToken, raw: string, authorization: string): AccessToken | undefined {
+    const accessToken = token.matchToken(raw)
+    if (!accessToken) return undefined
+    const isShort = authorization.length <= raw.length + maxPrefixLength
+    if (!isShort || !authorization.endsWith(raw)) return accessToken
+    this.#withHeader.add(token)
+    this.#clearing ??= setTimeout(() => this.clearHeaders(), headerLifetime).unref()
+    return token.storeHeader(authorization, raw)
+  }
+
+  /** Adds a token that has just been verified. A token larger than the cache is not added. */
+  add(accessToken: AccessToken, verifier: KeyVerifier, times: TokenTimes): void {
     const { raw, header, claims } = accessToken
-    const name = nameOf(raw)
-    if (!this.#seen.has(name)) {
-      this.#seen.add(name)
-      return
-    }
-    const size = overhead + raw.length + weigh(header) + weigh(claims)
-    const known = isTimely ? this.#timely : this.#untimely
-    known.set(name, new KnownToken(accessToken, verifier), { size })
+    const fingerprint = fingerprintOf(raw)
+    if (!this.#doorkeeper.admits(fingerprint)) return
+    const size = entrySize + raw.length + estimateSize(header) + estimateSize(claims)
+    this.#tokens.set(fingerprint, new CachedToken(accessToken, verifier, times), { size })
   }
 
-  /** A known token has expired: it leaves its place to others, and is one of the untimely if it is sent again. */
-  expire(raw: string): void {
-    this.#timely.delete(nameOf(raw))
-  }
-
-  /** Drops every token that one of these keys verified. */
-  dropVerifiedBy(verifiers: ReadonlySet<Verifier>): void {
+  /** Evicts the tokens that one of these keys verified. */
+  evictByKey(verifiers: ReadonlySet<KeyVerifier>): void {
     if (verifiers.size === 0) return
-    for (const known of [this.#timely, this.#untimely]) {
-      const all = Array.from(known.entries())
-      for (const [name, { verifier }] of all) if (verifiers.has(verifier)) known.delete(name)
+    const entries = Array.from(this.#tokens.entries())
+    for (const [fingerprint, { verifier }] of entries) {
+      if (verifiers.has(verifier)) this.#tokens.delete(fingerprint)
     }
   }
 
-  /** Lets go of all texts: no token stays in memory for longer. */
-  forgetTexts(): void {
-    for (const known of this.#recent) known.forget()
-    this.#recent.clear()
-    clearTimeout(this.#forgetting)
-    this.#forgetting = undefined
+  /** Clears the stored headers, so that no token stays in memory for longer than it has to. */
+  clearHeaders(): void {
+    for (const token of this.#withHeader) token.clearHeader()
+    this.#withHeader.clear()
+    clearTimeout(this.#clearing)
+    this.#clearing = undefined
   }
 }
 
-function fractionOf(bound: number): number {
-  return Math.ceil(bound / 16)
+/**
+ * Admits what it has seen before (the doorkeeper of TinyLFU). It remembers at least the last `count` fingerprints, in two sets: the
+ * older set is dropped when the newer one is full.
+ */
+export class Doorkeeper {
+  readonly #count: number
+  #newer = new Set<number>()
+  #older = new Set<number>()
+
+  constructor(count: number) {
+    this.#count = count
+  }
+
+  admits(fingerprint: number): boolean {
+    if (this.#newer.has(fingerprint) || this.#older.has(fingerprint)) return true
+    if (this.#newer.size === this.#count) {
+      this.#older = this.#newer
+      this.#newer = new Set()
+    }
+    this.#newer.add(fingerprint)
+    return false
+  }
 }
 
-/** A text of its own: one that was cut out of another keeps the whole of that in memory, be it a header of 16 KB. */
+/** Estimated bytes in memory: an object or a list, a member with its name, a string without its characters, a character. */
+const sizes = { container: 64, member: 120, string: 24, character: 2 }
+
+/** Estimates the size of a JSON object in memory, rather too high than too low. */
+export function estimateSize(root: object): number {
+  const containers: object[] = [root]
+  let bytes = 0
+  for (const container of containers) {
+    bytes += sizes.container
+    for (const [name, value] of Object.entries(container) as [string, unknown][]) {
+      bytes += sizes.member + sizes.character * name.length
+      if (typeof value === 'string') bytes += sizes.string + sizes.character * value.length
+      else if (typeof value === 'object' && value !== null) containers.push(value)
+    }
+  }
+  return bytes
+}
+
+/** Copies a string. A slice would keep the whole header in memory, which may have 16 KB. */
 function copyOf(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }
 
-/** What a token is known by. */
-export function digestOf(raw: string): string {
+function digestOf(raw: string): string {
   return hash('sha256', raw, 'base64')
 }
 
-function nameOf(text: string): number {
-  let name = 0
-  for (let index = text.length - nameLength; index < text.length; index += 1) {
-    name = (Math.imul(name, 131) + text.charCodeAt(index)) & 0x7fffffff
+/** Hashes the last characters to an integer of 31 bits, which V8 stores without an allocation. */
+function fingerprintOf(text: string): number {
+  let fingerprint = 0
+  for (let index = text.length - fingerprintLength; index < text.length; index += 1) {
+    fingerprint = (Math.imul(fingerprint, 131) + text.charCodeAt(index)) & 0x7fffffff
   }
-  return name
+  return fingerprint
 }

@@ -1,18 +1,18 @@
 import type { IssuerSettings } from '../options/issuer-options.ts'
-import type { IssuerFinder } from '../options/types.ts'
+import type { ResolveIssuer } from '../options/types.ts'
 
 /** A Security Scheme Object (OpenAPI 3.0 and 3.1, section "Security Scheme Object"). */
 export type SecurityScheme =
   | { readonly type: 'openIdConnect'; readonly openIdConnectUrl: string }
   | { readonly type: 'http'; readonly scheme: 'bearer'; readonly bearerFormat: 'JWT' }
 
-/** For the options of @fastify/swagger. */
+/** Input for the options of @fastify/swagger. */
 export interface OpenApiSecurity {
   /** For `openapi.components`: `openId`, `openId2` … for issuers with discovery, `bearer` for all others. */
   readonly components: { readonly securitySchemes: Record<string, SecurityScheme> }
   /**
-   * For `transform`: says of each route that has a hook of the plugin which scopes it demands, unless its schema has a
-   * `security` of its own. Of the hooks only those in the options of a route are seen, and not those of `addHook`.
+   * For `transform`: adds `security` with the required scopes to each route that has a hook of the plugin, unless its schema has a
+   * `security` already. Only hooks in the options of a route are seen, not those of `addHook`.
    */
   readonly transform: <Schema>(route: { schema: Schema; url: string; route: object }) => {
     schema: Schema
@@ -20,28 +20,28 @@ export interface OpenApiSecurity {
   }
 }
 
-/** What of a hook's demands the document can say. */
-interface Demands {
+/** The requirements of a hook that a document can express. */
+interface Requirements {
   readonly scope: readonly string[]
   readonly anyScope: readonly string[]
   readonly isOptional: boolean
 }
 
-const stages = ['onRequest', 'preParsing', 'preValidation', 'preHandler']
+const hookNames = ['onRequest', 'preParsing', 'preValidation', 'preHandler']
 
-/** What an OpenAPI document says of the issuers and of the routes that have a hook of the plugin. */
+/** Describes the issuers and the protected routes for an OpenAPI document. */
 export class OpenApi {
   readonly #schemes: ReadonlyMap<string, SecurityScheme>
-  readonly #demands = new WeakMap<object, Demands>()
+  readonly #requirements = new WeakMap<object, Requirements>()
 
-  /** @param issuers - Of a function that finds them nothing is known beforehand. */
-  constructor(issuers: readonly IssuerSettings[] | IssuerFinder) {
+  constructor(issuers: readonly IssuerSettings[] | ResolveIssuer) {
+    // Nothing is known in advance of issuers that a function resolves.
     this.#schemes = securitySchemes(typeof issuers === 'function' ? [undefined] : issuers)
   }
 
-  /** Remembers what a hook demands. */
-  describe<Hook extends object>(hook: Hook, demands: Partial<Demands>): Hook {
-    this.#demands.set(hook, { scope: [], anyScope: [], isOptional: false, ...demands })
+  /** Remembers the requirements of a hook. */
+  describe<Hook extends object>(hook: Hook, requirements: Partial<Requirements>): Hook {
+    this.#requirements.set(hook, { scope: [], anyScope: [], isOptional: false, ...requirements })
     return hook
   }
 
@@ -49,32 +49,30 @@ export class OpenApi {
     return {
       components: { securitySchemes: Object.fromEntries(this.#schemes) },
       transform: ({ schema, url, route }) => {
-        const demands = this.#demandsOf(route as Readonly<Record<string, unknown>>)
-        return {
-          schema: demands.length > 0 ? { security: this.#requirements(demands), ...schema } : schema,
-          url,
-        }
+        const requirements = this.#requirementsOf(route as Readonly<Record<string, unknown>>)
+        const security = requirements.length > 0 && this.#securityRequirements(requirements)
+        return { schema: security ? { security, ...schema } : schema, url }
       },
     }
   }
 
-  #demandsOf(route: Readonly<Record<string, unknown>>): Demands[] {
-    const hooks = stages.flatMap((stage) => route[stage] ?? [])
-    return hooks.flatMap((hook) => this.#demands.get(hook as object) ?? [])
+  #requirementsOf(route: Readonly<Record<string, unknown>>): Requirements[] {
+    const hooks = hookNames.flatMap((name) => route[name] ?? [])
+    return hooks.flatMap((hook) => this.#requirements.get(hook as object) ?? [])
   }
 
-  /** Security Requirement Objects, of which one has to be satisfied. Of other schemes than OpenID's they name no scopes. */
-  #requirements(demands: readonly Demands[]): Record<string, string[]>[] {
-    const choices = scopeChoices(demands)
-    const anonymous = demands.every(({ isOptional }) => isOptional) ? [{}] : []
+  /** Security Requirement Objects, one of which must be satisfied. Only those of OpenID Connect name scopes. */
+  #securityRequirements(requirements: readonly Requirements[]): Record<string, string[]>[] {
+    const alternatives = scopeAlternatives(requirements)
+    const anonymous = requirements.every(({ isOptional }) => isOptional) ? [{}] : []
     const required = Array.from(this.#schemes, ([name, { type }]) =>
-      (type === 'openIdConnect' ? choices : [[]]).map((scopes) => ({ [name]: scopes })),
+      (type === 'openIdConnect' ? alternatives : [[]]).map((scopes) => ({ [name]: scopes })),
     )
     return [...anonymous, ...required.flat()]
   }
 }
 
-/** A scheme for each issuer with discovery, and one for all others: of those there is nothing to say. */
+/** A scheme for each issuer with discovery, and one for all others. */
 function securitySchemes(issuers: readonly (IssuerSettings | undefined)[]): Map<string, SecurityScheme> {
   const urls = issuers.flatMap((issuer) => issuer?.openIdConfiguration?.href ?? [])
   const schemes = new Map<string, SecurityScheme>(
@@ -89,14 +87,14 @@ function securitySchemes(issuers: readonly (IssuerSettings | undefined)[]): Map<
   return schemes
 }
 
-/** Every set of scopes that satisfies all of the demands. */
-function scopeChoices(demands: readonly Demands[]): string[][] {
-  let choices: string[][] = [[]]
-  for (const { scope, anyScope } of demands) {
-    const ones = anyScope.length > 0 ? anyScope.map((one) => [one]) : [[]]
-    choices = choices.flatMap((choice) => ones.map((one) => union(choice, scope, one)))
+/** Every set of scopes that satisfies all requirements. */
+function scopeAlternatives(requirements: readonly Requirements[]): string[][] {
+  let alternatives: string[][] = [[]]
+  for (const { scope, anyScope } of requirements) {
+    const choices = anyScope.length > 0 ? anyScope.map((one) => [one]) : [[]]
+    alternatives = alternatives.flatMap((scopes) => choices.map((choice) => union(scopes, scope, choice)))
   }
-  return choices
+  return alternatives
 }
 
 function union(...lists: (readonly string[])[]): string[] {

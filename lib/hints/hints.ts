@@ -1,143 +1,111 @@
-import { wrongClaim, type ClaimRules } from '../jwt/claims.ts'
-import type { Refusal } from '../errors.ts'
+import type { ClaimFailure, ClaimRules } from '../jwt/claims.ts'
+import { decodeObject } from '../jwt/token.ts'
+import { messages, type Log } from '../log.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
-import type { Log } from '../jwks/jwks-reporter.ts'
-import { nearMiss, type NearMiss } from './issuer-diff.ts'
-import { readObject } from '../jwt/token.ts'
+import { diffIssuers, type IssuerDiff } from './issuer-diff.ts'
 
-/** What a hint is about; each is given once. */
+/** The subjects of hints. A hint is given once for each. */
 type Subject =
-  'claim' | 'clock' | 'elsewhere' | 'encrypted' | 'idToken' | 'opaque' | 'spelling' | 'stranger' | 'word'
+  | 'clockSkew'
+  | 'encryptedToken'
+  | 'idToken'
+  | 'invalidClaim'
+  | 'literalUndefined'
+  | 'opaqueToken'
+  | 'issuerElsewhere'
+  | 'issuerSpelling'
+  | 'unknownIssuer'
 
-const aboutIssuers: readonly Subject[] = ['elsewhere', 'spelling', 'stranger']
+const issuerSubjects: readonly Subject[] = ['issuerElsewhere', 'issuerSpelling', 'unknownIssuer']
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** Tokens that were not verified are looked at so often in a second, however many strangers send. */
-const mostLooks = 10
-/** An issuer that is longer is like none of ours. */
-const longestIssuer = 200
-/** So many of the configured issuers are compared with, and named. */
-const mostCompared = 100
-const mostNamed = 20
-/** Characters of an `iss` in a log line. */
-const longestShown = 100
-
-const anybodys = '; the token was not verified, so anybody may have made it'
+/** Maximum number of unverified tokens that are examined in a second. */
+const maxExamined = 10
+/** A longer `iss` is not compared with the configured issuers. */
+const maxIssLength = 200
+/** Maximum number of configured issuers that an `iss` is compared with. */
+const maxCompared = 100
+/** Maximum number of issuers or audiences in a log line. */
+const maxListed = 20
+/** Maximum number of characters of an `iss` in a log line. */
+const maxShown = 100
 
 /**
- * What those who set a server up are told, beside the answer that their client gets: a log line about each usual
- * mistake, once. Accepted tokens never get here. Of a token no line holds more than the beginning of an `iss` that is
- * nearly a configured issuer.
+ * Explains common mistakes of configuration in the log. Each hint is logged once. Only refused tokens are examined. The log contains
+ * no text of a token other than the beginning of an `iss` that is similar to a configured issuer.
  */
 export class Hints {
   readonly #issuers: readonly IssuerSettings[]
   readonly #log: Log
   readonly #given = new Set<Subject>()
-  #secondBegan = -Infinity
-  #looks = 0
+  #secondStartedAt = -Infinity
+  #examined = 0
 
+  /** @param issuers - The configured issuers. Empty if a function resolves them. */
   constructor(issuers: readonly IssuerSettings[], log: Log) {
-    this.#issuers = issuers.slice(0, mostCompared)
+    this.#issuers = issuers.slice(0, maxCompared)
     this.#log = log
   }
 
-  /** About what came instead of a readable JWT. */
-  unreadable(raw: string): void {
-    if (!this.#mayLook()) return
+  malformedToken(raw: string): void {
+    if (!this.#mayExamine()) return
     const parts = raw.split('.', 6).length
+    const audience = this.#audiences()
     if (raw === 'undefined' || raw === 'null') {
-      this.#warn(
-        'word',
-        {},
-        `the word "${raw}" came in place of a token: a client sends a variable that is not set${anybodys}`,
-      )
+      this.#warn('literalUndefined', {}, messages.literalUndefined(raw))
     } else if (parts === 5 && isEncrypted(raw)) {
-      this.#warn(
-        'encrypted',
-        { audience: this.#audiences() },
-        'an encrypted token (JWE) came, which nobody but its recipient can read; have the client request its access ' +
-          'token for this API (Auth0 encrypts those that are requested without audience), or the issuer encrypt none' +
-          anybodys,
-      )
+      this.#warn('encryptedToken', { audience }, messages.encryptedToken)
     } else if (parts !== 3 && raw !== '') {
-      this.#warn(
-        'opaque',
-        { audience: this.#audiences() },
-        'a token came that is not a JWT, which only its issuer can read; have the client request an access token for ' +
-          'this API (Auth0: with audience; Okta: from a custom authorization server; Google: use the ID token)' +
-          anybodys,
-      )
+      this.#warn('opaqueToken', { audience }, messages.opaqueToken)
     }
   }
 
-  /** About an `iss` that names none of the configured issuers. */
   unknownIssuer(iss: unknown): void {
-    if (aboutIssuers.every((subject) => this.#given.has(subject)) || !this.#mayLook()) return
-    const near = typeof iss === 'string' && iss.length <= longestIssuer ? this.#nearest(iss) : undefined
-    if (near) {
-      const words = near.differences.join(', ')
+    if (issuerSubjects.every((subject) => this.#given.has(subject)) || !this.#mayExamine()) return
+    const similar = typeof iss === 'string' && iss.length <= maxIssLength ? this.#mostSimilar(iss) : undefined
+    if (similar) {
       this.#warn(
-        near.isElsewhere ? 'elsewhere' : 'spelling',
-        { issuer: near.issuer, iss: shown(iss as string) },
-        `a token came whose iss is not the configured issuer; they differ in: ${words}${anybodys}`,
+        similar.isElsewhere ? 'issuerElsewhere' : 'issuerSpelling',
+        { issuer: similar.issuer, iss: printable(iss as string) },
+        messages.similarIssuer(similar.differences),
       )
-    } else if (!this.#given.has('stranger')) {
-      this.#given.add('stranger')
-      const issuers = this.#issuers.slice(0, mostNamed).map(({ issuer }) => issuer)
-      const message =
-        issuers.length > 0
-          ? 'a token came whose iss is like none of the configured issuers'
-          : 'a token came whose iss the function "issuers" does not know'
-      this.#log.info({ issuers }, message + anybodys)
+    } else if (!this.#given.has('unknownIssuer')) {
+      this.#given.add('unknownIssuer')
+      const issuers = this.#issuers.slice(0, maxListed).map(({ issuer }) => issuer)
+      this.#log.info({ issuers }, issuers.length > 0 ? messages.unknownIssuer : messages.unresolvedIssuer)
     }
   }
 
   /**
-   * About a token that its issuer did sign.
+   * Explains why a token with a valid signature was refused.
    *
    * @param now - Milliseconds since the epoch.
    */
-  refused({ code }: Refusal, rules: ClaimRules, header: Claims, claims: Claims, now: number): void {
+  refused({ refusal, claim }: ClaimFailure, rules: ClaimRules, claims: Claims, now: number): void {
     const { iss: issuer, iat } = claims
     const ahead = typeof iat === 'number' ? iat * 1000 - now : 0
     if (ahead > rules.clockTolerance && Number.isFinite(ahead)) {
       const seconds = Math.round(ahead / 1000)
-      this.#warn(
-        'clock',
-        { issuer, seconds },
-        `the clocks of the issuer and of this server are at least ${seconds} seconds apart: a verified token has its ` +
-          'iat in the future; set the clock that is wrong, or raise clockTolerance',
-      )
+      this.#warn('clockSkew', { issuer, seconds }, messages.clockSkew(seconds))
     }
+    const { code } = refusal
     if ((code === 'invalid_audience' || code === 'invalid_claims') && isIdToken(claims)) {
-      this.#warn(
-        'idToken',
-        { issuer, audience: this.#audiences() },
-        'an ID token came, which is for the client that the user logged in at; have the client request an access ' +
-          'token for this API, and send that',
-      )
-      return
-    }
-    const claim = code === 'invalid_claims' && !this.#given.has('claim') && wrongClaim(rules, header, claims)
-    if (claim) {
-      this.#warn(
-        'claim',
-        { issuer, claim },
-        `a verified token was refused for its ${claim}, which is missing or not as the options want it`,
-      )
+      this.#warn('idToken', { issuer, audience: this.#audiences() }, messages.idToken)
+    } else if (code === 'invalid_claims') {
+      this.#warn('invalidClaim', { issuer, claim }, messages.invalidClaim(claim))
     }
   }
 
-  /** No clock that can be set back, which would end all looking. */
-  #mayLook(): boolean {
+  /** Uses the monotonic clock, because a wall clock that is set back would end all hints. */
+  #mayExamine(): boolean {
     const now = performance.now()
-    if (now - this.#secondBegan >= 1_000) {
-      this.#secondBegan = now
-      this.#looks = 0
+    if (now - this.#secondStartedAt >= 1_000) {
+      this.#secondStartedAt = now
+      this.#examined = 0
     }
-    this.#looks += 1
-    return this.#looks <= mostLooks
+    this.#examined += 1
+    return this.#examined <= maxExamined
   }
 
   #warn(subject: Subject, details: object, message: string): void {
@@ -147,26 +115,29 @@ export class Hints {
   }
 
   #audiences(): string[] {
-    return this.#issuers.flatMap(({ rules }) => rules.audience || []).slice(0, mostNamed)
+    return this.#issuers.flatMap(({ rules }) => rules.audience || []).slice(0, maxListed)
   }
 
-  #nearest(iss: string): NearMiss | undefined {
-    const misses = this.#issuers.flatMap(({ issuer }) => nearMiss(iss, issuer) ?? [])
-    return misses.find(({ isElsewhere }) => !isElsewhere) ?? misses[0]
+  #mostSimilar(iss: string): IssuerDiff | undefined {
+    const diffs = this.#issuers.flatMap(({ issuer }) => diffIssuers(iss, issuer) ?? [])
+    return diffs.find(({ isElsewhere }) => !isElsewhere) ?? diffs[0]
   }
 }
 
-/** What may be seen of an `iss`: no character that a terminal or a log reads in a way of its own. */
-function shown(iss: string): string | undefined {
-  return /^[\x20-\x7e]+$/.test(iss) ? iss.slice(0, longestShown) : undefined
+/** Undefined if the text contains a character that could mislead the reader of a terminal or a log. */
+function printable(iss: string): string | undefined {
+  return /^[\x20-\x7e]+$/.test(iss) ? iss.slice(0, maxShown) : undefined
 }
 
 /** RFC 7516 section 4.1.2. */
 function isEncrypted(raw: string): boolean {
-  return typeof readObject(raw.slice(0, raw.indexOf('.')))?.enc === 'string'
+  return typeof decodeObject(raw.slice(0, raw.indexOf('.')))?.enc === 'string'
 }
 
-/** By OpenID Connect Core section 2 or as Keycloak and Cognito write it; an access token tells its scope or client. */
+/**
+ * Recognises ID tokens by OpenID Connect Core section 2 and by the claims of Keycloak (`typ`) and Cognito (`token_use`). Access tokens
+ * have a scope or a client.
+ */
 function isIdToken({ typ, token_use: use, nonce, at_hash: at, c_hash: code, ...claims }: Claims): boolean {
   if (typ === 'ID' || use === 'id') return true
   return (nonce ?? at ?? code) !== undefined && (claims.scope ?? claims.scp ?? claims.client_id) === undefined

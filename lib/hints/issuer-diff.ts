@@ -1,13 +1,13 @@
-/** What an `iss` and a configured issuer differ in, of two that are alike. */
-export interface NearMiss {
+/** How the `iss` of a token differs from a configured issuer that is similar. */
+export interface IssuerDiff {
   readonly issuer: string
   readonly differences: readonly string[]
-  /** On another host or under another path, which is more than a matter of spelling. */
+  /** The host or the path differs, so it is more than a matter of spelling. */
   readonly isElsewhere: boolean
 }
 
-/** What two issuers can differ in. */
-const aspects = {
+/** The parts that are compared, with their names in the log. */
+const parts = {
   space: 'white space around it',
   scheme: 'its scheme',
   host: 'its host or port',
@@ -17,25 +17,25 @@ const aspects = {
   capitals: 'upper and lower case',
 }
 
-type Aspect = keyof typeof aspects
+type Part = keyof typeof parts
 
-/** What an `iss` and an issuer differ in, where they are alike: they share a host, or a path that says something. */
-export function nearMiss(iss: string, issuer: string): NearMiss | undefined {
-  const [came, configured] = [aspectsOf(iss), aspectsOf(issuer)]
-  const differs = (aspect: Aspect): boolean => came[aspect] !== configured[aspect]
+/** Compares two issuers. Undefined unless they have the same host, or the same path other than `/`. */
+export function diffIssuers(iss: string, issuer: string): IssuerDiff | undefined {
+  const [received, configured] = [partsOf(iss), partsOf(issuer)]
+  const differs = (part: Part): boolean => received[part] !== configured[part]
   if (differs('host') && (differs('path') || configured.path === '')) return undefined
   const isElsewhere = differs('host') || differs('path')
-  const names = (Object.keys(aspects) as Aspect[]).filter(differs)
-  // In other words there are other capitals.
-  const telling = isElsewhere ? names.filter((name) => name !== 'capitals') : names
-  return { issuer, isElsewhere, differences: telling.map((name) => aspects[name]) }
+  const different = (Object.keys(parts) as Part[]).filter(differs)
+  // Other words have other capitals.
+  const relevant = isElsewhere ? different.filter((part) => part !== 'capitals') : different
+  return { issuer, isElsewhere, differences: relevant.map((part) => parts[part]) }
 }
 
-function aspectsOf(issuer: string): Record<Aspect, string> {
+function partsOf(issuer: string): Record<Part, string> {
   const trimmed = issuer.trim()
   const [, scheme = '', authority = '', rest = ''] = /^(https?:\/\/)?([^/]*)(.*)$/is.exec(trimmed)!
-  const usualPort = scheme.toLowerCase() === 'https://' ? ':443' : ':80'
-  const port = authority.endsWith(usualPort) ? usualPort : ''
+  const defaultPort = scheme.toLowerCase() === 'https://' ? ':443' : ':80'
+  const port = authority.endsWith(defaultPort) ? defaultPort : ''
   let end = rest.length
   while (rest[end - 1] === '/') end -= 1
   const path = rest.slice(0, end)

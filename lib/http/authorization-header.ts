@@ -1,25 +1,32 @@
 import { JwksAuthError, refusals } from '../errors.ts'
 
-const usual = 'Bearer '
-
-/** The token of an `Authorization` header with the Bearer scheme (RFC 6750 section 2.1). */
-export function bearerToken(authorization: string): string | JwksAuthError {
-  if (isUsual(authorization)) return authorization.slice(usual.length)
-  const [scheme = '', token, ...rest] = authorization.split(/[ \t]+/).filter(Boolean)
-  if (scheme === '') return new JwksAuthError(refusals.noCredentials)
-  if (scheme.toLowerCase() !== 'bearer') return new JwksAuthError(refusals.otherScheme)
-  if (token === undefined) return new JwksAuthError(refusals.noToken)
-  if (rest.length > 0) return new JwksAuthError(refusals.manyParts)
-  return token
+/** An access token and the authentication scheme it came with (RFC 9110 section 11.1). */
+export interface Credentials {
+  /** Undefined for a token that the application found outside of the Authorization header. */
+  readonly scheme: 'Bearer' | undefined
+  readonly token: string
 }
 
-/** As nearly every client writes it, which is told without taking a long text apart. */
-function isUsual(authorization: string): boolean {
-  const from = usual.length
+const prefix = 'Bearer '
+
+/** Reads an `Authorization` header with the Bearer scheme (RFC 6750 section 2.1). */
+export function extractToken(authorization: string): Credentials | JwksAuthError {
+  if (isCanonical(authorization)) return { scheme: 'Bearer', token: authorization.slice(prefix.length) }
+  const [scheme = '', token, ...rest] = authorization.split(/[ \t]+/).filter(Boolean)
+  if (scheme === '') return new JwksAuthError(refusals.missingHeader)
+  if (scheme.toLowerCase() !== 'bearer') return new JwksAuthError(refusals.otherScheme)
+  if (token === undefined) return new JwksAuthError(refusals.missingToken)
+  if (rest.length > 0) return new JwksAuthError(refusals.malformedHeader)
+  return { scheme: 'Bearer', token }
+}
+
+/** Whether the header has the form that nearly every client sends. The check makes no copies of a long header. */
+function isCanonical(authorization: string): boolean {
+  const start = prefix.length
   return (
-    authorization.length > from &&
-    authorization.startsWith(usual) &&
-    !authorization.includes(' ', from) &&
-    !authorization.includes('\t', from)
+    authorization.length > start &&
+    authorization.startsWith(prefix) &&
+    !authorization.includes(' ', start) &&
+    !authorization.includes('\t', start)
   )
 }

@@ -1,7 +1,7 @@
 import type { JwksAuthError } from '../errors.ts'
 import {
   bearerChallenge,
-  hasChallenge,
+  hasBearerChallenge,
   withChallenge,
   withoutChallenge,
   type HeaderValue,
@@ -9,96 +9,97 @@ import {
 
 type Name = 'www-authenticate' | 'retry-after'
 
-/** What of a reply is needed here. */
+/** The members of a Fastify reply that are used here. */
 export interface ReplyHeaders {
   getHeader(name: Name): HeaderValue
   header(name: Name, value: string | number | string[]): unknown
   removeHeader(name: Name): unknown
-  /** Whether the application has taken the answer into its own hands (`hijack`), or the response has ended. */
+  /** True after `hijack`, and once the response has ended. */
   readonly sent: boolean
-  readonly raw: RawHead
+  readonly raw: RawResponse
 }
 
-/** Of Node's response, which sends a head by `writeHead`, whoever has it sent. */
-interface RawHead {
+/** The members of Node's response that are used here. */
+interface RawResponse {
   writeHead: (statusCode: number) => unknown
   setHeader(name: Name, value: string | number | string[]): unknown
   removeHeader(name: Name): unknown
   readonly writableEnded: boolean
 }
 
-interface Headers {
+/** The headers that refusals have set on a reply. */
+interface RefusalHeaders {
   challenge?: string
   retryAfter?: number
 }
 
-/** On the reply to a request that was refused: its headers, until it is known whether the refusal becomes the answer. */
-const refusalHeaders = Symbol('fastify-jwks-auth')
+/** On the reply, from a refusal until the answer is sent. */
+const key = Symbol('fastify-jwks-auth')
 
-type Refused = Record<symbol, Headers | undefined>
+type RefusedReply = Record<symbol, RefusalHeaders | undefined>
 
 /**
- * Sets the headers of a refusal before it is thrown, so that an application's own error handler keeps them. When the
- * answer is sent, another strategy may have let the request in, or refused it as well and written over the challenge. What
- * the application itself made of the headers stays.
+ * Sets the headers of a refusal before the error is thrown, so that an error handler of the application keeps them. They are
+ * corrected when the answer is sent: another strategy of `@fastify/auth` may have accepted the request, or it may have refused
+ * the request and overwritten the challenge. Changes that the application itself made to the headers stay.
  *
- * @param base - The part of a challenge that is always the same.
+ * @param prefix - The constant part of a challenge.
  */
-export function setRefusalHeaders(reply: ReplyHeaders, base: string, error: JwksAuthError): void {
+export function setRefusalHeaders(reply: ReplyHeaders, prefix: string, error: JwksAuthError): void {
   const headers = headersOf(reply)
   if (error.retryAfter !== undefined) {
     headers.retryAfter = error.retryAfter
     reply.header('retry-after', error.retryAfter)
     return
   }
-  headers.challenge = bearerChallenge(base, error)
+  headers.challenge = bearerChallenge(prefix, error)
   reply.header('www-authenticate', withChallenge(reply.getHeader('www-authenticate'), headers.challenge))
 }
 
-/** One for all refusals of a request: there may be any number of them. */
-function headersOf(reply: ReplyHeaders): Headers {
-  const refused = reply as unknown as Refused
-  const present = refused[refusalHeaders]
+/** One object for all refusals of a request: there may be any number of them. */
+function headersOf(reply: ReplyHeaders): RefusalHeaders {
+  const refused = reply as unknown as RefusedReply
+  const present = refused[key]
   if (present) return present
-  const headers: Headers = {}
-  refused[refusalHeaders] = headers
-  beforeHead(reply, (statusCode) => settle(reply, headers, statusCode))
+  const headers: RefusalHeaders = {}
+  refused[key] = headers
+  beforeHead(reply, (statusCode) => correct(reply, headers, statusCode))
   return headers
 }
 
-/** By Node's own response, since an `onSend` hook would cost every answer of the application something. */
+/** Wraps `writeHead` of this response. An `onSend` hook would add to the cost of every answer of the application. */
 function beforeHead(reply: ReplyHeaders, act: (statusCode: number) => void): void {
   const { raw } = reply
   const { writeHead } = raw
   raw.writeHead = (...parameters) => {
-    // A response by HTTP/2 without a body has ended by now, whose answer it may be.
+    // After `hijack` the headers are the application's. An HTTP/2 response without a body has ended before its head is written.
     if (!reply.sent || raw.writableEnded) act(parameters[0])
     return writeHead.apply(raw, parameters)
   }
 }
 
-function settle(reply: ReplyHeaders, { challenge, retryAfter }: Headers, statusCode: number): void {
-  if (challenge !== undefined) settleChallenge(reply, challenge, statusCode)
+function correct(reply: ReplyHeaders, { challenge, retryAfter }: RefusalHeaders, statusCode: number): void {
+  if (challenge !== undefined) correctChallenge(reply, challenge, statusCode)
   if (statusCode < 400 && retryAfter !== undefined && reply.getHeader('retry-after') === retryAfter) {
-    put(reply, 'retry-after', [])
+    replace(reply, 'retry-after', [])
   }
 }
 
-function settleChallenge(reply: ReplyHeaders, challenge: string, statusCode: number): void {
+function correctChallenge(reply: ReplyHeaders, challenge: string, statusCode: number): void {
   const present = reply.getHeader('www-authenticate')
-  // One who has removed it meant to.
+  // The application has removed it.
   if (present === undefined) return
-  if (statusCode < 400) put(reply, 'www-authenticate', withoutChallenge(present, challenge))
-  else if (statusCode === 401 && !hasChallenge(present)) {
-    put(reply, 'www-authenticate', [withChallenge(present, challenge)].flat())
+  if (statusCode < 400) replace(reply, 'www-authenticate', withoutChallenge(present, challenge))
+  else if (statusCode === 401 && !hasBearerChallenge(present)) {
+    replace(reply, 'www-authenticate', [withChallenge(present, challenge)].flat())
   }
 }
 
 /**
- * A reply hands its headers to `writeHead` as the object in which it keeps them, so that what is changed here is sent. Those of a
- * stream were handed on one by one before: they are changed in Node's response too (`removeHeader` does so from Fastify 5.12 on).
+ * Fastify passes the object with its headers to `writeHead`, so a change of the reply is sent. For a stream Fastify has already
+ * copied the headers to Node's response, so they are changed there as well.
  */
-function put(reply: ReplyHeaders, name: Name, values: string[]): void {
+function replace(reply: ReplyHeaders, name: Name, values: string[]): void {
   if (values.length === 0) {
     reply.removeHeader(name)
     reply.raw.removeHeader(name)

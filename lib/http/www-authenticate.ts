@@ -1,21 +1,21 @@
 import type { Refusal } from '../errors.ts'
 
-/** What a reply may hold for a header. */
+/** The value of a header on a reply. */
 export type HeaderValue = PresentHeader | undefined
 type PresentHeader = string | number | string[]
 
-/** The part of a Bearer challenge that is always the same (RFC 6750 section 3, RFC 9110 section 11.6.1). */
-export function challengeIn(realm: string): string {
+/** The constant part of a Bearer challenge (RFC 6750 section 3, RFC 9110 section 11.6.1). */
+export function challengePrefix(realm: string): string {
   return `Bearer realm=${quoted(realm)}`
 }
 
 /**
- * The Bearer challenge for a refusal. What it adds needs no escapes: our own words, and names that can't hold a quote.
- * All of it is quoted, `max_age` too (RFC 9470 section 3).
+ * The Bearer challenge of a refusal. The parameters need no escapes: scopes and authentication contexts with a quote or a backslash
+ * are refused where a rule is declared. Every value is quoted, `max_age` as well (RFC 9470 section 3).
  */
-export function bearerChallenge(base: string, refusal: Refusal): string {
+export function bearerChallenge(prefix: string, refusal: Refusal): string {
   const { challengeError, scope, acrValues, maxAge } = refusal
-  let challenge = base
+  let challenge = prefix
   if (challengeError !== undefined) challenge += `, error="${challengeError}"`
   if (scope !== undefined) challenge += `, scope="${scope}"`
   if (acrValues !== undefined) challenge += `, acr_values="${acrValues}"`
@@ -24,8 +24,8 @@ export function bearerChallenge(base: string, refusal: Refusal): string {
 }
 
 /**
- * The `WWW-Authenticate` header with our challenge in it: challenges of other schemes stay, since a client may
- * choose, and an earlier Bearer challenge gives way to the newer one.
+ * Adds a Bearer challenge to a `WWW-Authenticate` header. Challenges of other schemes stay, because a client may choose. An
+ * earlier Bearer challenge is replaced.
  */
 export function withChallenge(present: HeaderValue, challenge: string): string | string[] {
   if (present === undefined) return challenge
@@ -33,13 +33,13 @@ export function withChallenge(present: HeaderValue, challenge: string): string |
   return others.length === 0 ? challenge : [...others, challenge]
 }
 
-/** The challenges of a header without this one. */
+/** The challenges of a header without one of them. */
 export function withoutChallenge(present: PresentHeader, challenge: string): string[] {
   return challengesIn(present).filter((value) => value !== challenge)
 }
 
-/** Whether a header has a Bearer challenge. */
-export function hasChallenge(present: PresentHeader): boolean {
+/** Whether a header contains a Bearer challenge. */
+export function hasBearerChallenge(present: PresentHeader): boolean {
   return challengesIn(present).some(isBearer)
 }
 

@@ -1,73 +1,75 @@
 import { LRUCache } from 'lru-cache'
-import { JwksAuthError, unavailableRefusal } from '../errors.ts'
+import { JwksAuthError, jwksUnavailable } from '../errors.ts'
 import { isThenable } from '../hook.ts'
+import { messages } from '../log.ts'
+import { acceptSameTokens, readIssuerOptions, type IssuerSettings } from '../options/issuer-options.ts'
+import type { ResolveIssuer } from '../options/types.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuer.ts'
-import { issuerSettings, type IssuerSettings } from '../options/issuer-options.ts'
-import type { IssuerFinder } from '../options/types.ts'
-import { isSame } from '../options/same-settings.ts'
 
-/** The issuers whose tokens are accepted, by the name that a token gives its issuer. */
-export interface TrustedIssuers {
-  /** The issuer of this very name, undefined where it is none of ours: at once where nobody has to be asked. */
-  named(iss: unknown): Issuer | undefined | Promise<Issuer | undefined>
-  /** Whether it is known to be one of ours. Asks nobody. */
+/** Finds the issuer that the `iss` of a token names. */
+export interface IssuerResolver {
+  /** The issuer with exactly this name; undefined for an unknown one. A promise only if the application has to be waited for. */
+  resolve(iss: unknown): Issuer | undefined | Promise<Issuer | undefined>
+  /** Whether the issuer is known already. */
   has(iss: unknown): boolean
-  /** Those that are known. */
-  all(): Issuer[]
-  /** Ends the fetches in flight; there will be no others. */
+  /** The issuers that are known already. */
+  known(): Issuer[]
+  /** Aborts the fetches in flight and prevents others. */
   close(): void
 }
 
-/** What trusted issuers need. */
-export interface TrustedIssuersContext extends IssuerContext {
+export interface IssuerResolverContext extends IssuerContext {
   /** A monotonic clock, in milliseconds. */
   readonly now?: () => number
 }
 
-/** What the application's function threw, as the `cause`: its own error and no refusal of ours. */
-export class FinderFailure extends Error {}
+/** The function `issuers` threw or rejected. The `cause` is its error, which is not a refusal. */
+export class IssuerResolverError extends Error {}
 
-export function trustedIssuers(
-  issuers: readonly IssuerSettings[] | IssuerFinder,
-  context: TrustedIssuersContext,
-): TrustedIssuers {
-  return typeof issuers === 'function' ? new FoundIssuers(issuers, context) : listed(issuers, context)
+export function createIssuerResolver(
+  issuers: readonly IssuerSettings[] | ResolveIssuer,
+  context: IssuerResolverContext,
+): IssuerResolver {
+  return typeof issuers === 'function'
+    ? new FunctionResolver(issuers, context)
+    : createListResolver(issuers, context)
 }
 
-function listed(issuers: readonly IssuerSettings[], context: TrustedIssuersContext): TrustedIssuers {
+function createListResolver(
+  issuers: readonly IssuerSettings[],
+  context: IssuerResolverContext,
+): IssuerResolver {
   const known = new Map<unknown, Issuer>(
     issuers.map((settings) => [settings.issuer, createIssuer(settings, context)]),
   )
   return {
-    named: (iss) => known.get(iss),
+    resolve: (iss) => known.get(iss),
     has: (iss) => known.has(iss),
-    all: () => [...known.values()],
+    known: () => [...known.values()],
     close() {
       for (const issuer of known.values()) issuer.close()
     },
   }
 }
 
-/** Characters that the name of an issuer may have; there is nobody to ask about a longer one. */
-const longestName = 1_024
-/** Issuers that are remembered, and names that are nobody's, each in a memory that has nothing to do with the other. */
-const most = 10_000
-/** Characters of the names that are nobody's: a stranger chooses them. */
-const mostCharacters = 1_048_576
-/** Different lines in the log. */
-const mostTold = 20
-const otherIssuer =
-  'the function "issuers" returned the options of another issuer than the one it was asked for'
+/** Maximum length of an `iss` that the function is called with. */
+const maxNameLength = 1_024
+/** Maximum number of remembered issuers, and of remembered unknown names. */
+const maxEntries = 10_000
+/** Maximum total length of the remembered unknown names, which attackers can choose. */
+const maxUnknownLength = 1_048_576
+/** Maximum number of different log lines. */
+const maxLogLines = 20
 
 /**
- * Whether there may be such an issuer. A lone surrogate or a control character is in no URL, and a function that takes it
- * to a database or into a URL would throw.
+ * Whether the function may be called with this `iss`. A lone surrogate or a control character is in no URL, and a function that puts
+ * it into a query or a URL could throw.
  */
-function isName(iss: unknown): iss is string {
+function isPossibleName(iss: unknown): iss is string {
   return (
     typeof iss === 'string' &&
     iss !== '' &&
-    iss.length <= longestName &&
+    iss.length <= maxNameLength &&
     iss.isWellFormed() &&
     !/\p{Cc}/u.test(iss)
   )
@@ -78,120 +80,118 @@ interface Known {
   readonly settings: IssuerSettings
 }
 
-/** Those of an application's function, each asked for once in an interval. */
-class FoundIssuers implements TrustedIssuers {
-  readonly #find: IssuerFinder
-  readonly #context: TrustedIssuersContext
+/** Calls the function of the application once per issuer and interval. */
+class FunctionResolver implements IssuerResolver {
+  readonly #resolveIssuer: ResolveIssuer
+  readonly #context: IssuerResolverContext
   readonly #now: () => number
   readonly #known: LRUCache<string, Known>
-  /** Names that are nobody's, and when they were asked for. */
+  /** Names that the function does not know, and when it was called with them. Attackers can't evict issuers with unknown names. */
   readonly #unknown: LRUCache<string, number>
-  /** Those that are being asked for, and how the waiting ends without an answer. */
-  readonly #asking = new Map<string, { answer: Promise<Issuer | undefined>; giveUp: () => void }>()
-  readonly #told = new Set<string>()
+  /** The calls in flight, and how to end the wait for them. */
+  readonly #pending = new Map<string, { result: Promise<Issuer | undefined>; giveUp: () => void }>()
+  readonly #logged = new Set<string>()
   #isClosed = false
 
-  constructor(find: IssuerFinder, context: TrustedIssuersContext) {
-    this.#find = find
+  constructor(resolveIssuer: ResolveIssuer, context: IssuerResolverContext) {
+    this.#resolveIssuer = resolveIssuer
     this.#context = context
     this.#now = context.now ?? (() => performance.now())
-    this.#known = new LRUCache({ max: most, dispose: ({ issuer }) => issuer.dismiss() })
+    this.#known = new LRUCache({ max: maxEntries, dispose: ({ issuer }) => issuer.revoke() })
     this.#unknown = new LRUCache({
-      max: most,
-      maxSize: mostCharacters,
-      sizeCalculation: (_askedAt, iss) => iss.length,
+      max: maxEntries,
+      maxSize: maxUnknownLength,
+      sizeCalculation: (_calledAt, iss) => iss.length,
     })
   }
 
-  named(iss: unknown): Issuer | undefined | Promise<Issuer | undefined> {
-    if (!isName(iss)) return undefined
+  resolve(iss: unknown): Issuer | undefined | Promise<Issuer | undefined> {
+    if (!isPossibleName(iss)) return undefined
     const now = this.#now()
     const known = this.#known.get(iss)
-    if (known && now < known.issuer.trustedUntil) return known.issuer
+    if (known && now < known.issuer.freshUntil) return known.issuer
     const unknownAt = this.#unknown.get(iss)
     if (unknownAt !== undefined && now - unknownAt < this.#context.jwks.cooldown) return undefined
-    return this.#asking.get(iss)?.answer ?? this.#ask(iss, now)
+    return this.#pending.get(iss)?.result ?? this.#call(iss, now)
   }
 
   has(iss: unknown): boolean {
     return typeof iss === 'string' && this.#known.has(iss)
   }
 
-  /** Those that may have been taken away since they were asked for count no longer. */
-  all(): Issuer[] {
+  /** Without the issuers that the function may no longer know. */
+  known(): Issuer[] {
     const now = this.#now()
     const known = Array.from(this.#known.values())
-    return known.map(({ issuer }) => issuer).filter(({ trustedUntil }) => now < trustedUntil)
+    return known.map(({ issuer }) => issuer).filter(({ freshUntil }) => now < freshUntil)
   }
 
   close(): void {
     this.#isClosed = true
-    for (const { giveUp } of this.#asking.values()) giveUp()
+    for (const { giveUp } of this.#pending.values()) giveUp()
     for (const { issuer } of this.#known.values()) issuer.close()
   }
 
-  #ask(iss: string, now: number): Issuer | undefined | Promise<Issuer | undefined> {
-    const find = this.#find
-    let found: ReturnType<IssuerFinder>
+  #call(iss: string, now: number): Issuer | undefined | Promise<Issuer | undefined> {
+    const resolveIssuer = this.#resolveIssuer
+    let options: ReturnType<ResolveIssuer>
     try {
-      found = find(iss)
+      options = resolveIssuer(iss)
     } catch (error) {
-      throw new FinderFailure('', { cause: error })
+      throw new IssuerResolverError('', { cause: error })
     }
-    if (!isThenable(found)) return this.#learn(iss, found, now)
+    if (!isThenable(options)) return this.#update(iss, options, now)
     let giveUp!: () => void
-    const unanswered = new Promise<never>((_resolve, reject) => {
-      giveUp = () => reject(new JwksAuthError(unavailableRefusal(1)))
+    const givenUp = new Promise<never>((_resolve, reject) => {
+      giveUp = () => reject(new JwksAuthError(jwksUnavailable(1)))
     })
     const deadline = setTimeout(giveUp, this.#context.jwks.timeout)
-    const asked = Promise.resolve(found).catch((error: unknown) => {
-      throw new FinderFailure('', { cause: error })
+    const called = Promise.resolve(options).catch((error: unknown) => {
+      throw new IssuerResolverError('', { cause: error })
     })
-    const answer = Promise.race([asked, unanswered])
-      .then((options) => this.#learn(iss, options, now))
+    const result = Promise.race([called, givenUp])
+      .then((resolved) => this.#update(iss, resolved, now))
       .finally(() => {
         clearTimeout(deadline)
-        this.#asking.delete(iss)
+        this.#pending.delete(iss)
       })
-    this.#asking.set(iss, { answer, giveUp })
-    return answer
+    this.#pending.set(iss, { result, giveUp })
+    return result
   }
 
-  #learn(iss: string, options: unknown, askedAt: number): Issuer | undefined {
-    // Null is what databases say, and false what comes of `tenants.has(iss) && …`.
+  #update(iss: string, options: unknown, calledAt: number): Issuer | undefined {
+    // Databases return null for no row, and `tenants.has(iss) && …` is false.
     const settings = options ? this.#read(options) : undefined
     if (settings?.issuer !== iss) {
-      if (settings) this.#tell(otherIssuer, { issuer: settings.issuer })
+      if (settings) this.#warn(messages.otherIssuer, { issuer: settings.issuer })
       this.#known.delete(iss)
-      this.#unknown.set(iss, askedAt)
+      this.#unknown.set(iss, calledAt)
       return undefined
     }
     const known = this.#known.peek(iss)
-    const isKnown = known !== undefined && isSame(known.settings, settings)
-    const issuer = isKnown ? known.issuer : createIssuer(settings, this.#context)
-    issuer.trustedUntil = askedAt + this.#context.jwks.refreshInterval
-    if (isKnown) return issuer
+    const isUnchanged = known !== undefined && acceptSameTokens(known.settings, settings)
+    const issuer = isUnchanged ? known.issuer : createIssuer(settings, this.#context)
+    issuer.freshUntil = calledAt + this.#context.jwks.refreshInterval
+    if (isUnchanged) return issuer
     if (this.#isClosed) issuer.close()
     this.#known.set(iss, { issuer, settings })
     return issuer
   }
 
-  /** Wrong options are the application's mistake, of which its log is told, and nobody who sends a token. */
+  /** Wrong options are a mistake of the application. They are logged, and the client is refused without details. */
   #read(options: unknown): IssuerSettings | undefined {
     try {
-      return issuerSettings(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
+      return readIssuerOptions(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
     } catch (error) {
-      this.#tell(
-        error instanceof Error ? error.message : 'the function "issuers" returned options that throw',
-      )
+      this.#warn(messages.invalidIssuer(error instanceof Error ? error.message : messages.optionsThrew))
       return undefined
     }
   }
 
-  /** A stranger decides how often it comes to this, so each line is there once. */
-  #tell(message: string, details: object = {}): void {
-    if (this.#told.has(message) || this.#told.size === mostTold) return
-    this.#told.add(message)
-    this.#context.log.warn(details, `${message}; tokens of such issuers are refused`)
+  /** Logs each line once, because clients decide how often this happens. */
+  #warn(message: string, details: object = {}): void {
+    if (this.#logged.has(message) || this.#logged.size === maxLogLines) return
+    this.#logged.add(message)
+    this.#context.log.warn(details, message)
   }
 }

@@ -1,88 +1,99 @@
-import { canonicalAlgorithm, type AsymmetricAlgorithm, type JwsAlgorithm } from '../jwt/algorithms.ts'
 import { JwksAuthError, refusals } from '../errors.ts'
-import type { IssuerSettings } from '../options/issuer-options.ts'
-import { signatureVerifier } from '../jwt/signature.ts'
 import { discoverJwksUri } from '../jwks/discovery.ts'
 import { fetchJson } from '../jwks/fetch-json.ts'
 import type { VerificationKey } from '../jwks/jwk.ts'
+import { JwksReporter } from '../jwks/jwks-reporter.ts'
 import type { KeyStatus } from '../jwks/jwks-state.ts'
-import { RemoteKeys } from '../jwks/remote-jwks.ts'
-import type { Log } from '../jwks/jwks-reporter.ts'
+import { RemoteJwks, type KeyResult } from '../jwks/remote-jwks.ts'
+import { canonicalAlgorithm, type AsymmetricAlgorithm, type JwsAlgorithm } from '../jwt/algorithms.ts'
+import type { ClaimRules } from '../jwt/claims.ts'
+import { createSignatureVerifier, type SignatureVerifier } from '../jwt/signature.ts'
+import type { Log } from '../log.ts'
+import type { IssuerSettings } from '../options/issuer-options.ts'
 import type { JwksSettings } from '../options/plugin-options.ts'
-import type { Verifier } from './key-verifier.ts'
 
-type Found<T> = T | Promise<T>
+/** The verifier for one key of an issuer and one algorithm. It stays the same object for as long as the issuer has the key. */
+export interface KeyVerifier {
+  /** The rules of the issuer for its tokens. */
+  readonly rules: ClaimRules
+  readonly verify: SignatureVerifier
+  /** Until when the key needs no lookup, in milliseconds of the monotonic clock. */
+  freshUntil: number
+}
 
-/** An issuer whose tokens are accepted: what they must be like, and who can tell that they are its own. */
+/** An issuer whose tokens are accepted. */
 export interface Issuer {
-  /** The verifier for a token by its header, or why there is none. */
-  verifierFor(header: Readonly<Record<string, unknown>>): Found<Verifier | JwksAuthError>
-  /** Until when nobody has to be asked whether it is one of ours: for ever where it was listed. */
-  trustedUntil: number
-  /** What is known of its keys; undefined for an issuer with a shared secret. */
+  /** The verifier for a token with this header, or the refusal. */
+  verifierFor(header: Readonly<Record<string, unknown>>): MaybePromise<KeyVerifier | JwksAuthError>
+  /** Until when the issuer needs no lookup: always for a listed issuer. In milliseconds of the monotonic clock. */
+  freshUntil: number
+  /** Undefined for an issuer with a shared secret. */
   status(): KeyStatus | undefined
   prefetch(): Promise<void>
-  /** Ends the fetch in flight; there will be no other. */
+  /** Aborts the fetch in flight and prevents others. */
   close(): void
-  /** Ends its verifiers as well: it is none of ours any more. */
-  dismiss(): void
+  /** Closes the issuer and ends its verifiers: its tokens are no longer accepted. */
+  revoke(): void
 }
+
+type MaybePromise<T> = T | Promise<T>
 
 /** What issuers need to fetch their keys. */
 export interface IssuerContext {
   readonly jwks: JwksSettings
   readonly allowInsecureIssuers: boolean
   readonly log: Log
-  /** Told of verifiers whose keys are no longer published. */
-  readonly onRemoved: (verifiers: ReadonlySet<Verifier>) => void
+  /** Called with the verifiers whose keys are no longer published. */
+  readonly onRemoved: (verifiers: ReadonlySet<KeyVerifier>) => void
 }
 
 export function createIssuer(settings: IssuerSettings, context: IssuerContext): Issuer {
-  const { issuer: name, algorithms, rules, secret } = settings
-  const createVerifier = (key: string | Buffer, algorithm: JwsAlgorithm): Verifier => ({
-    issuer: name,
+  const { algorithms, rules, secret } = settings
+  const createVerifier: CreateVerifier = (key, algorithm) => ({
     rules,
-    verify: signatureVerifier(key, algorithm),
-    until: -Infinity,
+    verify: createSignatureVerifier(key, algorithm),
+    freshUntil: -Infinity,
   })
   const keys =
     secret === undefined
       ? publishedKeys(settings, context, createVerifier)
       : sharedSecret(secret, algorithms, createVerifier)
-  const settle = (verifier: Verifier | undefined): Verifier | JwksAuthError => {
-    if (!verifier) return new JwksAuthError(refusals.noKey)
-    verifier.until = Math.min(keys.settledUntil(), issuer.trustedUntil)
+  const withFreshness = (verifier: KeyVerifier | undefined): KeyVerifier | JwksAuthError => {
+    if (!verifier) return new JwksAuthError(refusals.missingKey)
+    verifier.freshUntil = Math.min(keys.freshUntil(), issuer.freshUntil)
     return verifier
   }
   const issuer: Issuer = {
-    ...keys,
-    trustedUntil: Infinity,
+    freshUntil: Infinity,
     verifierFor(header) {
       const algorithm = canonicalAlgorithm(header.alg)
       if (algorithm === undefined || !algorithms.has(algorithm)) return new JwksAuthError(refusals.algorithm)
       const verifier = keys.verifierOf(header.kid, algorithm)
-      return verifier instanceof Promise ? verifier.then(settle) : settle(verifier)
+      return verifier instanceof Promise ? verifier.then(withFreshness) : withFreshness(verifier)
     },
-    dismiss() {
-      issuer.trustedUntil = -Infinity
-      end(keys.verifiers())
+    status: () => keys.status(),
+    prefetch: () => keys.prefetch(),
+    close: () => keys.close(),
+    revoke() {
+      issuer.freshUntil = -Infinity
+      expire(keys.verifiers())
       keys.close()
     },
   }
   return issuer
 }
 
-type CreateVerifier = (key: string | Buffer, algorithm: JwsAlgorithm) => Verifier
+type CreateVerifier = (key: string | Buffer, algorithm: JwsAlgorithm) => KeyVerifier
 
 interface KeySource extends Pick<Issuer, 'status' | 'prefetch' | 'close'> {
-  verifierOf(kid: unknown, algorithm: JwsAlgorithm): Found<Verifier | undefined>
-  /** Those that were handed out and hold. */
-  verifiers(): Iterable<Verifier>
-  /** Until when nobody has to be asked for the keys. */
-  settledUntil(): number
+  verifierOf(kid: unknown, algorithm: JwsAlgorithm): MaybePromise<KeyVerifier | undefined>
+  /** The verifiers in use. */
+  verifiers(): Iterable<KeyVerifier>
+  /** Until when the keys need no lookup. */
+  freshUntil(): number
 }
 
-/** A shared secret has one key, whatever `kid` a token names. */
+/** A shared secret is the only key of its issuer. The `kid` of a token is ignored. */
 function sharedSecret(
   secret: Buffer,
   algorithms: ReadonlySet<JwsAlgorithm>,
@@ -94,7 +105,7 @@ function sharedSecret(
   return {
     verifierOf: (_kid, algorithm) => verifiers.get(algorithm),
     verifiers: () => verifiers.values(),
-    settledUntil: () => Infinity,
+    freshUntil: () => Infinity,
     status: () => undefined,
     async prefetch() {},
     close() {},
@@ -107,43 +118,53 @@ function publishedKeys(
   createVerifier: CreateVerifier,
 ): KeySource {
   const { jwks, allowInsecureIssuers, log, onRemoved } = context
-  const verifiers = new Map<VerificationKey, Verifier>()
-  const remote = new RemoteKeys({
+  const verifiers = new Map<VerificationKey, KeyVerifier>()
+  const reporter = new JwksReporter(issuer, log)
+  const remote = new RemoteJwks({
     ...jwks,
     issuer,
-    log,
-    async fetchKeys(signal) {
+    reporter,
+    async fetchJwks(signal) {
       const get = (url: URL): Promise<unknown> => fetchJson(url, { ...jwks, signal })
-      // Discovered anew for each look-up, so that keys are never kept at an address that the issuer has left.
+      // Discovery is part of every fetch, so keys are never fetched from a URL that the issuer no longer uses.
       return get(jwksUri ?? (await discoverJwksUri(issuer, allowInsecureIssuers, get)))
     },
     onRemoved(keys) {
       const removed = new Set(keys.flatMap((key) => verifiers.get(key) ?? []))
       for (const key of keys) verifiers.delete(key)
-      end(removed)
+      expire(removed)
       onRemoved(removed)
     },
   })
-  const verifierOf = (key: VerificationKey | undefined): Verifier | undefined => {
-    if (key === undefined) return undefined
+  const verifierOf = (key: VerificationKey): KeyVerifier => {
     let verifier = verifiers.get(key)
-    if (!verifier) verifiers.set(key, (verifier = createVerifier(key.pem, key.alg)))
+    if (!verifier) verifiers.set(key, (verifier = createVerifier(key.pem!, key.alg)))
     return verifier
+  }
+  const report = (kid: unknown, result: KeyResult): void => {
+    if ('key' in result) {
+      if (result.staleAge !== undefined) reporter.servedStale(result.key.kid, result.staleAge)
+    } else if (result.missing === 'no-kid') reporter.missingKid()
+    else if (result.missing === 'kid') reporter.unknownKid(kid as string)
   }
   return {
     verifierOf(kid, algorithm) {
-      const found = remote.find(kid, algorithm as AsymmetricAlgorithm)
-      return found instanceof Promise ? found.then(verifierOf) : verifierOf(found)
+      const use = (result: KeyResult): KeyVerifier | undefined => {
+        report(kid, result)
+        return 'key' in result ? verifierOf(result.key) : undefined
+      }
+      const result = remote.find(kid, algorithm as AsymmetricAlgorithm)
+      return result instanceof Promise ? result.then(use) : use(result)
     },
     verifiers: () => verifiers.values(),
-    settledUntil: () => remote.settledUntil,
+    freshUntil: () => remote.freshUntil,
     status: () => remote.status(),
     prefetch: () => remote.prefetch(),
     close: () => remote.close(),
   }
 }
 
-/** Whoever kept them has to ask for them again. */
-function end(verifiers: Iterable<Verifier>): void {
-  for (const verifier of verifiers) verifier.until = -Infinity
+/** Cached tokens of these verifiers need a lookup of the key again. */
+function expire(verifiers: Iterable<KeyVerifier>): void {
+  for (const verifier of verifiers) verifier.freshUntil = -Infinity
 }

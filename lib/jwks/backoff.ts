@@ -1,26 +1,27 @@
-/** Milliseconds. One retry is free; then the delay doubles from the first to the longest. */
+/** Milliseconds. The first retry is immediate. Later delays double from the first to the maximum. */
 const firstDelay = 250
-const longestDelay = 10_000
+const maxDelay = 10_000
 
-/** What is known of an issuer that gives no good answer: since when, why, and when it may be asked again. */
-export class Outage {
-  /** How long retries are apart, at most. */
-  readonly longestDelay: number
+/** The state of an outage: whether the last fetch failed, why, and when the next one may start. */
+export class Backoff {
+  /** The maximum delay between two fetches in milliseconds. */
+  readonly maxDelay: number
   #failures = 0
   #failedAt = -Infinity
   #retryAt = -Infinity
   #reason = ''
 
-  /** @param refreshInterval - Milliseconds; retries are never so rare that a recovery goes unseen for longer. */
+  /** @param refreshInterval - Milliseconds. Delays are at most half of it, so that a recovery is noticed within it. */
   constructor(refreshInterval: number) {
-    this.longestDelay = Math.min(longestDelay, refreshInterval / 2)
+    this.maxDelay = Math.min(maxDelay, refreshInterval / 2)
   }
 
-  get isOn(): boolean {
+  /** Whether the last fetch failed. */
+  get active(): boolean {
     return this.#failures > 0
   }
 
-  /** Fit for a log line. */
+  /** The cause of the last failure, fit for a log. */
   get reason(): string {
     return this.#reason
   }
@@ -38,17 +39,16 @@ export class Outage {
     return Math.max(1, Math.ceil((this.#retryAt - now) / 1000))
   }
 
-  /** Jitter takes up to half of a delay, so that many servers don't come back to an issuer in step. */
+  /** Jitter takes up to half of a delay, so that many servers don't return to an issuer at the same time. */
   failed(now: number, reason: string): void {
-    const delay =
-      this.#failures === 0 ? 0 : Math.min(this.longestDelay, firstDelay * 2 ** (this.#failures - 1))
+    const delay = this.#failures === 0 ? 0 : Math.min(this.maxDelay, firstDelay * 2 ** (this.#failures - 1))
     this.#failures += 1
     this.#failedAt = now
     this.#retryAt = now + delay * (1 - Math.random() / 2)
     this.#reason = reason
   }
 
-  ended(): void {
+  reset(): void {
     this.#failures = 0
     this.#failedAt = -Infinity
     this.#retryAt = -Infinity

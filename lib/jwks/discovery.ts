@@ -1,10 +1,10 @@
 import { isObject } from '../jwt/json.ts'
+import { FetchError } from './fetch-json.ts'
 import { isTrustworthy } from './urls.ts'
-import { IssuerFailure } from './fetch-json.ts'
 
 /**
- * Where an issuer's metadata may be: OpenID Connect Discovery 1.0 section 4 appends the well-known path to the
- * issuer, RFC 8414 section 3.1 puts it between the host and the issuer's path.
+ * The URLs of an issuer's metadata. OpenID Connect Discovery 1.0 section 4 appends the well-known path to the issuer. RFC 8414
+ * section 3.1 inserts the well-known path between the host and the path of the issuer.
  */
 export function metadataUrls(issuer: string): [openid: URL, oauth: URL] {
   const { origin, pathname } = new URL(issuer)
@@ -16,11 +16,11 @@ export function metadataUrls(issuer: string): [openid: URL, oauth: URL] {
 }
 
 /**
- * The `jwks_uri` that an issuer publishes. Only a metadata document that names this very issuer is believed
- * (OpenID Connect Discovery 1.0 section 4.3, RFC 8414 section 3.3).
+ * Discovers the `jwks_uri` of an issuer. The `issuer` of the metadata must equal the configured issuer (OpenID Connect Discovery 1.0
+ * section 4.3, RFC 8414 section 3.3).
  *
  * @param get - Fetches a JSON document.
- * @throws {IssuerFailure}
+ * @throws {FetchError}
  */
 export async function discoverJwksUri(
   issuer: string,
@@ -29,19 +29,19 @@ export async function discoverJwksUri(
 ): Promise<URL> {
   const [openid, oauth] = metadataUrls(issuer)
   const metadata = await get(openid).catch((error: unknown) => {
-    // A 4xx says that there is no such document. Any other failure says nothing about where it is.
-    if (error instanceof IssuerFailure && isClientError(error.status)) return get(oauth)
+    // A 4xx means that there is no document at this URL. Any other failure doesn't tell.
+    if (error instanceof FetchError && isClientError(error.status)) return get(oauth)
     throw error
   })
   if (!isObject(metadata) || metadata.issuer !== issuer) {
-    throw new IssuerFailure('its metadata names another issuer')
+    throw new FetchError('its metadata names another issuer')
   }
   const { jwks_uri: jwksUri } = metadata
   if (typeof jwksUri !== 'string' || !URL.canParse(jwksUri)) {
-    throw new IssuerFailure('its metadata has no usable jwks_uri')
+    throw new FetchError('its metadata has no usable jwks_uri')
   }
   const url = new URL(jwksUri)
-  if (!isTrustworthy(url, allowInsecure)) throw new IssuerFailure('its jwks_uri is not https')
+  if (!isTrustworthy(url, allowInsecure)) throw new FetchError('its jwks_uri is not https')
   return url
 }
 

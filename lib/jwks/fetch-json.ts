@@ -3,21 +3,21 @@ import { get as getOverHttps } from 'node:https'
 import { pipeline, type Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 
-/** An undici dispatcher, known by its one method so that undici's types needn't be installed. */
+/** An undici dispatcher. Only the method is declared, so that undici's types need not be installed. */
 export interface Dispatcher {
   dispatch(options: never, handler: never): boolean
 }
 
 export interface FetchLimits {
   readonly signal: AbortSignal
-  /** Bytes of the body, unpacked. */
+  /** Maximum size of the body in bytes, unpacked. */
   readonly maxResponseSize: number
   readonly dispatcher: Dispatcher | undefined
 }
 
-/** Why an issuer gave no good answer: fit for a log line, since nothing of the answer is in it. */
-export class IssuerFailure extends Error {
-  /** The HTTP status where that is the reason. */
+/** Why a document could not be fetched. The message is fit for a log, because it contains no text of the answer. */
+export class FetchError extends Error {
+  /** The HTTP status, if it is the reason. */
   readonly status: number | undefined
 
   constructor(reason: string, status?: number) {
@@ -26,84 +26,88 @@ export class IssuerFailure extends Error {
   }
 }
 
-/** An answer whose body has not been read. To leave a loop over the body before its end closes the connection. */
-interface Answer {
+/** A response whose body has not been read. Leaving a loop over the body before its end closes the connection. */
+interface Response {
   readonly status: number
   readonly body: AsyncIterable<Uint8Array>
-  /** Closes the connection of one whose body nobody wants. */
+  /** Closes the connection without reading the body. */
   discard(): unknown
 }
 
 /**
- * Fetches a JSON document within limits that hold for the last byte as for the first. Redirects are not
- * followed: they could lead away from the origin that was configured.
+ * Fetches a JSON document. The deadline and the size limit hold until the last byte. Redirects are not followed, because they
+ * could lead to another origin than the configured one.
  *
- * @throws {IssuerFailure}
+ * @throws {FetchError}
  */
 export async function fetchJson(url: URL, limits: FetchLimits): Promise<unknown> {
   const text = await fetchText(url, limits).catch((error: unknown) => {
-    throw error instanceof IssuerFailure ? error : new IssuerFailure(reasonOf(error, limits.signal))
+    throw error instanceof FetchError ? error : new FetchError(reasonOf(error, limits.signal))
   })
   try {
     return JSON.parse(text) as unknown
   } catch {
-    throw new IssuerFailure('not JSON')
+    throw new FetchError('not JSON')
   }
 }
 
 async function fetchText(url: URL, { signal, maxResponseSize, dispatcher }: FetchLimits): Promise<string> {
-  if (url.username || url.password) throw new IssuerFailure('its URL holds credentials')
-  const answer = await (dispatcher ? byFetch(url, signal, dispatcher) : byHttp(url, signal, maxResponseSize))
-  const { status } = answer
+  if (url.username || url.password) throw new FetchError('its URL contains credentials')
+  const response = await (dispatcher
+    ? fetchWith(dispatcher, url, signal)
+    : requestOverHttp(url, signal, maxResponseSize))
+  const { status } = response
   if (status < 200 || status > 299) {
-    await answer.discard()
-    throw new IssuerFailure(`HTTP ${status}`, status)
+    await response.discard()
+    throw new FetchError(`HTTP ${status}`, status)
   }
   const chunks: Uint8Array[] = []
-  // What is counted has been unpacked already.
-  for await (const chunk of bounded(answer.body, maxResponseSize)) chunks.push(chunk)
-  // It drops a byte order mark, as a response's own json() does.
+  // The body is unpacked already.
+  for await (const chunk of limited(response.body, maxResponseSize)) chunks.push(chunk)
+  // TextDecoder drops a byte order mark, as the json() of a response does.
   return new TextDecoder().decode(Buffer.concat(chunks))
 }
 
-async function* bounded(chunks: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+async function* limited(chunks: AsyncIterable<Uint8Array>, maxSize: number): AsyncGenerator<Uint8Array> {
   let size = 0
   for await (const chunk of chunks) {
     size += chunk.byteLength
-    if (size > most) throw new IssuerFailure(`over ${most} bytes`)
+    if (size > maxSize) throw new FetchError(`over ${maxSize} bytes`)
     yield chunk
   }
 }
 
 const headers = { accept: 'application/json', 'user-agent': 'fastify-jwks-auth' }
 
-/** Interim responses (RFC 9110 section 15.2) before an answer. */
-const mostInterim = 10
+/** Maximum number of interim responses (RFC 9110 section 15.2) before the final response. */
+const maxInterimResponses = 10
 
-/** Not by `fetch`, which loads a second HTTP client and makes every later request to the server dearer. */
-async function byHttp(url: URL, signal: AbortSignal, maxResponseSize: number): Promise<Answer> {
+/** Uses node:http, which Fastify has loaded. Node's `fetch` loads a second HTTP client, which slows down all later requests to the server. */
+async function requestOverHttp(url: URL, signal: AbortSignal, maxResponseSize: number): Promise<Response> {
   const get = url.protocol === 'https:' ? getOverHttps : getOverHttp
-  // No agent: on a connection of its own no answer can be there before it was asked for.
+  // Without an agent each request has a connection of its own, on which no earlier answer can be waiting.
   const options = { agent: false, signal, headers: { ...headers, 'accept-encoding': 'identity' } }
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    let interim = 0
+    let interimResponses = 0
     const request = get(url, options, resolve)
       .on('error', reject)
-      // A switch of protocols is neither an answer nor an error.
-      .on('close', () => reject(new IssuerFailure('it ended the connection')))
+      // A switch of protocols emits neither a response nor an error.
+      .on('close', () => reject(new FetchError('it ended the connection')))
       .on('information', () => {
-        interim += 1
-        if (interim > mostInterim) request.destroy(new IssuerFailure('no end of interim responses'))
+        interimResponses += 1
+        if (interimResponses > maxInterimResponses) {
+          request.destroy(new FetchError('no end of interim responses'))
+        }
       })
   })
-  // Some pack whatever is asked for. What is packed is bounded as well, since it may be packed out of nothing.
+  // Some servers pack regardless of accept-encoding. The packed size is limited as well, because it may unpack to nothing.
   const unpack = unpackers.get(response.headers['content-encoding']?.trim().toLowerCase())
-  const packed = (): AsyncIterable<Uint8Array> => bounded(response, maxResponseSize)
+  const packed = (): AsyncIterable<Uint8Array> => limited(response, maxResponseSize)
   const body = unpack ? pipeline(packed, unpack(), () => {}) : response
   return { status: response.statusCode!, body: closing(response, body), discard: () => response.destroy() }
 }
 
-/** Unpacking can fail while more of the response is awaited, and does not end it by itself. */
+/** Closes the connection in any case. An error in the unpacker alone would leave it open. */
 async function* closing(
   response: IncomingMessage,
   body: AsyncIterable<Uint8Array>,
@@ -122,8 +126,8 @@ const unpackers = new Map<string | undefined, () => Transform>([
   ['br', createBrotliDecompress],
 ])
 
-/** A dispatcher is made for `fetch`, and would be hard to talk to in any other way. */
-async function byFetch(url: URL, signal: AbortSignal, dispatcher: Dispatcher): Promise<Answer> {
+/** Dispatchers are made for `fetch`. */
+async function fetchWith(dispatcher: Dispatcher, url: URL, signal: AbortSignal): Promise<Response> {
   const response = await fetch(url, {
     headers,
     redirect: 'manual',
@@ -134,7 +138,7 @@ async function byFetch(url: URL, signal: AbortSignal, dispatcher: Dispatcher): P
   return { status: response.status, body, discard: () => response.body?.cancel() }
 }
 
-/** The name of a failure and not its message, which could quote the answer. */
+/** The code or the name of an error, and not its message, which could quote the answer. */
 function reasonOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return String(signal.reason)
   const { cause = error } = error as { cause?: unknown }

@@ -1,13 +1,12 @@
 import buildGetJwks from 'get-jwks'
+import { truncateKid } from '../channels.ts'
 import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
-import { kidForDisplay } from '../channels.ts'
 import { isObject } from '../jwt/json.ts'
-import { setStackTraceLimit } from '../stack-traces.ts'
-import { importJwk, kindOf, UnusableKey, type SkippedKey, type VerificationKey } from './jwk.ts'
+import { importJwk, kindOf, malformed, type SkippedKey, type VerificationKey } from './jwk.ts'
 
-/** A document that is no JWK Set, or one in which no key can be used. */
-export class UnusableKeySet extends Error {
-  /** Its keys, where it has any, and why they can't be used. */
+/** The document is not a JWK Set, or no key in it can be used. */
+export class UnusableJwkSet extends Error {
+  /** The keys of the set, with the reasons. */
   readonly skipped: readonly SkippedKey[]
 
   constructor(reason: string, skipped: readonly SkippedKey[] = []) {
@@ -16,116 +15,100 @@ export class UnusableKeySet extends Error {
   }
 }
 
-/** So many keys are made at once, to see whether a set is any good; of larger ones each when a token first names it. */
-const fewKeys = 100
-/** Larger ones would take too long just to look at. */
-const mostKeys = 10_000
+/** Up to this size all keys of a set are made at once. Keys of larger sets are made when a token names them. */
+const smallSet = 100
+/** Checking the members of a larger set would block the process. */
+const maxKeys = 10_000
 
 type StoredKey = buildGetJwks.JWK & VerificationKey
 
 /**
- * The usable keys of one good answer, in a get-jwks cache of their own: filled here once, never by get-jwks
- * itself, and left behind whole when the next good answer comes. So neither its copies of expired entries nor a
- * crowd of unknown kids has any say in which keys are there.
+ * The usable keys of one good answer, in a get-jwks cache of their own. The cache is filled once, and get-jwks never fetches. The next
+ * good answer replaces the whole cache. So a stale copy in get-jwks can't bring a removed key back, and unknown `kid`s can't evict keys.
  */
-export class KeySet {
+export class JwkSet {
   readonly skipped: readonly SkippedKey[]
   readonly #keys = new Set<VerificationKey>()
-  /** By kid and algorithm the names of the keys in the store: making one anew for each token would take longer. */
-  readonly #names = new Map<string, Map<AsymmetricAlgorithm, string>>()
-  readonly #store: buildGetJwks.GetJwks
+  /** The cache keys of get-jwks by kid and algorithm. Computing a cache key for each token would take longer. */
+  readonly #cacheKeys = new Map<string, Map<AsymmetricAlgorithm, string>>()
+  readonly #getJwks: buildGetJwks.GetJwks
 
-  /** @param previous - The set before this one: a key that has not changed stays the same object. */
-  constructor(document: unknown, issuer: string, previous?: KeySet) {
-    if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableKeySet('not a JWK Set')
-    if (document.keys.length > mostKeys) throw new UnusableKeySet(`over ${mostKeys} keys`)
-    const { keys, skipped } = withoutStackTraces(() => importAll(document.keys as unknown[]))
-    if (!keys.slice(0, fewKeys).some(isUsable)) {
-      throw new UnusableKeySet('a JWK Set without a usable key', skipped)
+  /**
+   * @param previous - A key that is unchanged since the previous set stays the same object.
+   * @throws {UnusableJwkSet}
+   */
+  constructor(document: unknown, issuer: string, previous?: JwkSet) {
+    if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableJwkSet('not a JWK Set')
+    if (document.keys.length > maxKeys) throw new UnusableJwkSet(`over ${maxKeys} keys`)
+    const { keys, skipped } = importAll(document.keys as unknown[])
+    if (!keys.slice(0, smallSet).some(isUsable)) {
+      throw new UnusableJwkSet('a JWK Set without a usable key', skipped)
     }
     this.skipped = skipped
-    // Room for the whole set and no expiry: how long it may be used is decided by the answers, not in here.
-    this.#store = buildGetJwks({ max: keys.length, ttl: Number.MAX_SAFE_INTEGER })
+    // The whole set fits, and no entry expires: JwksState decides how long the set may be used.
+    this.#getJwks = buildGetJwks({ max: keys.length, ttl: Number.MAX_SAFE_INTEGER })
     for (const key of keys) {
       const known = previous && previous.#stored(key.kid, key.alg)
       this.#add(known?.material === key.material ? known : key, issuer)
     }
   }
 
-  /** The `kid`s of its keys. */
   get kids(): string[] {
-    return [...this.#names.keys()]
+    return [...this.#cacheKeys.keys()]
   }
 
-  /** The keys of another set that are not in this one. */
-  missing(other: KeySet): VerificationKey[] {
-    return [...other.#keys].filter((key) => !this.#keys.has(key))
+  /** The keys of an earlier set that are not in this set. */
+  removedSince(previous: JwkSet): VerificationKey[] {
+    return [...previous.#keys].filter((key) => !this.#keys.has(key))
   }
 
-  /** The key for a `kid` and an algorithm. */
   find(kid: string, alg: AsymmetricAlgorithm): VerificationKey | undefined {
     const key = this.#stored(kid, alg)
     return key && isUsable(key) ? key : undefined
   }
 
-  /** Whether the issuer has a usable key of this `kid`, for any algorithm. */
+  /** Whether the set has a key with this `kid`, for any algorithm. */
   has(kid: string): boolean {
-    return this.#names.has(kid)
+    return this.#cacheKeys.has(kid)
   }
 
   #add(key: VerificationKey, issuer: string): void {
-    const name = this.#store.generateCacheKey(key.alg, key.kid, issuer)
-    this.#store.cache.set(name, key as StoredKey)
+    const cacheKey = this.#getJwks.generateCacheKey(key.alg, key.kid, issuer)
+    this.#getJwks.cache.set(cacheKey, key as StoredKey)
     this.#keys.add(key)
-    const names = this.#names.get(key.kid) ?? new Map<AsymmetricAlgorithm, string>()
-    this.#names.set(key.kid, names.set(key.alg, name))
+    const byAlgorithm = this.#cacheKeys.get(key.kid) ?? new Map<AsymmetricAlgorithm, string>()
+    this.#cacheKeys.set(key.kid, byAlgorithm.set(key.alg, cacheKey))
   }
 
   #stored(kid: string, alg: AsymmetricAlgorithm): VerificationKey | undefined {
-    const name = this.#names.get(kid)?.get(alg)
-    return name === undefined ? undefined : (this.#store.cache.get(name) as StoredKey | undefined)
+    const cacheKey = this.#cacheKeys.get(kid)?.get(alg)
+    return cacheKey === undefined ? undefined : (this.#getJwks.cache.get(cacheKey) as StoredKey | undefined)
   }
 }
 
-/** Thousands of bad keys are as many errors, of which nobody asks where they come from. */
-function withoutStackTraces<T>(step: () => T): T {
-  const limit = setStackTraceLimit(0)
-  try {
-    return step()
-  } finally {
-    setStackTraceLimit(limit)
-  }
-}
-
-/** Of keys that share kid and algorithm the first is taken, as get-jwks would. */
+/** Of keys with the same kid and algorithm the first one is used, as in get-jwks. */
 function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: SkippedKey[] } {
   const keys = new Map<string, VerificationKey>()
   const skipped: SkippedKey[] = []
   for (const jwk of jwks) {
     const skip = (reason: string): void => {
-      const shown = isObject(jwk) ? { kid: kidForDisplay(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
+      const shown = isObject(jwk) ? { kid: truncateKid(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
       skipped.push({ ...shown, reason })
     }
-    try {
-      const imported = importJwk(jwk)
-      if (jwks.length <= fewKeys) void imported[0]!.pem
+    const imported = importJwk(jwk)
+    if (typeof imported === 'string') skip(imported)
+    else if (jwks.length <= smallSet && !isUsable(imported[0]!)) skip(malformed)
+    else {
       for (const key of imported) {
         const name = `${key.alg} ${key.kid}`
         if (keys.has(name)) skip(`it is not the first ${key.alg} key of its kid`)
         else keys.set(name, key)
       }
-    } catch (error) {
-      if (!(error instanceof UnusableKey)) throw error
-      skip(error.message)
     }
   }
   return { keys: [...keys.values()], skipped }
 }
 
 function isUsable(key: VerificationKey): boolean {
-  try {
-    return key.pem !== ''
-  } catch {
-    return false
-  }
+  return key.pem !== undefined
 }

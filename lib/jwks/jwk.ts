@@ -2,22 +2,20 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { asymmetricAlgorithms, canonicalAlgorithm, type AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import { isObject } from '../jwt/json.ts'
 
-/** A published key for one algorithm. Keys of an issuer that are equal stay the same object. */
+/** A published key for one algorithm. A key that an issuer keeps publishing stays the same object. */
 export interface VerificationKey {
   readonly kid: string
   readonly alg: AsymmetricAlgorithm
-  /** What the key is made of, as JSON: its type and its public members. */
+  /** The type and the public members of the key, as JSON. */
   readonly material: string
   /**
-   * The key as SubjectPublicKeyInfo. Made when it is first asked for, since making thousands at once would keep the
-   * process from everything else.
-   *
-   * @throws {UnusableKey} where the material makes no key.
+   * The key as SubjectPublicKeyInfo; undefined if the material is malformed. It is made at the first use, because making thousands
+   * of keys at once would block the process.
    */
-  readonly pem: string
+  readonly pem: string | undefined
 }
 
-/** What kind of key a JWK says it is: its members that are text, cut to what such names need. */
+/** The members of a JWK that describe its kind, shortened. */
 export interface KeyKind {
   readonly kty?: string
   readonly crv?: string
@@ -25,39 +23,43 @@ export interface KeyKind {
   readonly use?: string
 }
 
-/** A key that the issuer published and that is never used. */
+/** A published key that is never used. */
 export interface SkippedKey extends KeyKind {
   readonly kid: string | undefined
+  /** It contains nothing of the key. */
   readonly reason: string
 }
 
-/** Why a key of a set is never used; the reason holds nothing of the key. */
-export class UnusableKey extends Error {}
-
 const publicMembers = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] } as const
-const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 const kindMembers = ['kty', 'crv', 'alg', 'use']
-const longestKind = 32
+const maxKindLength = 32
 
-/** Signatures by shorter keys are no longer believed (RFC 7518 section 3.3); OpenSSL doesn't verify with longer ones. */
-const modulusBits = { least: 2_048, most: 16_384 }
-/** With the exponent 1 a signature is the message itself; one as long as the modulus makes verifying slow. */
-const exponent = { least: 3n, most: 2n ** 64n }
+/** Signatures by shorter keys are not trusted (RFC 7518 section 3.3). OpenSSL does not verify with longer keys. */
+const modulusBits = { min: 2_048, max: 16_384 }
+/** With the exponent 1 a signature equals the message. An exponent as long as the modulus makes verification slow. */
+const exponent = { min: 3n, max: 2n ** 64n }
+
+export const malformed = 'it is malformed'
 
 /**
- * Checks one member of a JWK Set (RFC 7517) and makes it a key for each algorithm that it may verify: the one that
- * its `alg` names, else all that its type and curve fit.
+ * Checks a member of a JWK Set (RFC 7517).
  *
- * @throws {UnusableKey}
+ * @returns A key for each algorithm that the JWK may verify: the one of its `alg`, or all that its type and curve fit. A string
+ * is the reason why the JWK can't be used.
  */
-export function importJwk(jwk: unknown): VerificationKey[] {
-  if (!isObject(jwk)) throw new UnusableKey('it is not an object')
+export function importJwk(jwk: unknown): VerificationKey[] | string {
+  if (!isObject(jwk)) return 'it is not an object'
   const { kid } = jwk
-  // A lone surrogate can be written in JSON but not in UTF-8, so no key cache can name it.
-  if (typeof kid !== 'string' || !kid.isWellFormed()) throw new UnusableKey('its kid is not a string')
-  checkPurpose(jwk)
+  // JSON can express a lone surrogate, UTF-8 can't. So get-jwks could not make a cache key of it.
+  if (typeof kid !== 'string' || !kid.isWellFormed()) return 'its kid is not a string'
+  const wrongPurpose = findWrongPurpose(jwk)
+  if (wrongPurpose !== undefined) return wrongPurpose
   const algorithms = algorithmsOf(jwk)
+  if (typeof algorithms === 'string') return algorithms
+  const wrongMaterial = findWrongMaterial(jwk)
+  if (wrongMaterial !== undefined) return wrongMaterial
   const material = materialOf(jwk)
   return algorithms.map((alg) => new PublishedKey(kid, alg, material))
 }
@@ -67,6 +69,7 @@ class PublishedKey implements VerificationKey {
   readonly alg: AsymmetricAlgorithm
   readonly material: string
   #pem: string | undefined
+  #isMade = false
 
   constructor(kid: string, alg: AsymmetricAlgorithm, material: string) {
     this.kid = kid
@@ -74,72 +77,75 @@ class PublishedKey implements VerificationKey {
     this.material = material
   }
 
-  get pem(): string {
-    this.#pem ??= createPem(this.material)
+  get pem(): string | undefined {
+    if (!this.#isMade) this.#pem = createPem(this.material)
+    this.#isMade = true
     return this.#pem
   }
 }
 
-/** For a log line. */
+/** The kind of a JWK for a log line. */
 export function kindOf(jwk: Readonly<Record<string, unknown>>): KeyKind {
   const kind: Record<string, string> = {}
   for (const name of kindMembers) {
     const value = jwk[name]
-    if (typeof value === 'string') kind[name] = value.slice(0, longestKind)
+    if (typeof value === 'string') kind[name] = value.slice(0, maxKindLength)
   }
   return kind
 }
 
-/** RFC 7517 sections 4.2 and 4.3; a key that is no secret to anyone proves nothing. */
-function checkPurpose({ use, key_ops: operations, ...jwk }: Record<string, unknown>): void {
-  if (use !== undefined && use !== 'sig') throw new UnusableKey('its use is not sig')
+/** RFC 7517 sections 4.2 and 4.3. A key whose private part is published proves nothing. */
+function findWrongPurpose({ use, key_ops: operations, ...jwk }: Record<string, unknown>): string | undefined {
+  if (use !== undefined && use !== 'sig') return 'its use is not sig'
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
-    throw new UnusableKey('its key_ops do not include verify')
+    return 'its key_ops do not include verify'
   }
-  if (secretMembers.some((member) => member in jwk)) throw new UnusableKey('it holds secret key material')
+  return privateMembers.some((member) => member in jwk) ? 'it holds secret key material' : undefined
 }
 
-function algorithmsOf({ kty, crv, alg }: Record<string, unknown>): AsymmetricAlgorithm[] {
+function algorithmsOf({ kty, crv, alg }: Record<string, unknown>): AsymmetricAlgorithm[] | string {
   const fitting = (Object.keys(asymmetricAlgorithms) as AsymmetricAlgorithm[]).filter((name) => {
     const shape = asymmetricAlgorithms[name]
     return shape.kty === kty && (shape.crv === undefined || shape.crv === crv)
   })
-  if (fitting.length === 0) throw new UnusableKey('its kty or crv is not supported')
+  if (fitting.length === 0) return 'its kty or crv is not supported'
   if (alg === undefined) return fitting
   const named = fitting.filter((name) => name === canonicalAlgorithm(alg))
-  if (named.length === 0) throw new UnusableKey('its alg is not supported or does not fit its kty and crv')
-  return named
+  return named.length === 0 ? 'its alg is not supported or does not fit its kty and crv' : named
 }
 
-/** Only the public members are looked at: a certificate beside them (x5c, x5u) has no say. */
-function materialOf(jwk: Record<string, unknown>): string {
-  const kty = jwk.kty as keyof typeof publicMembers
-  const members = publicMembers[kty].map((name) => [name, jwk[name]] as const)
-  if (members.some(([, value]) => typeof value !== 'string')) throw new UnusableKey('it is malformed')
-  if (kty === 'RSA') checkRsa(jwk as { n: string; e: string })
-  return JSON.stringify({ kty, ...Object.fromEntries(members) })
+function findWrongMaterial(jwk: Record<string, unknown>): string | undefined {
+  const members = publicMembers[jwk.kty as keyof typeof publicMembers]
+  if (members.some((name) => typeof jwk[name] !== 'string')) return malformed
+  return jwk.kty === 'RSA' ? findWrongRsa(jwk as { n: string; e: string }) : undefined
 }
 
-function checkRsa({ n, e }: { n: string; e: string }): void {
+function findWrongRsa({ n, e }: { n: string; e: string }): string | undefined {
   const bits = bitLength(Buffer.from(n, 'base64url'))
-  if (bits < modulusBits.least) throw new UnusableKey(`its modulus is under ${modulusBits.least} bits`)
-  if (bits > modulusBits.most) throw new UnusableKey(`its modulus is over ${modulusBits.most} bits`)
+  if (bits < modulusBits.min) return `its modulus is under ${modulusBits.min} bits`
+  if (bits > modulusBits.max) return `its modulus is over ${modulusBits.max} bits`
   const value = BigInt(`0x0${Buffer.from(e, 'base64url').toString('hex')}`)
-  if (value < exponent.least) throw new UnusableKey('its exponent is under 3')
-  if (value > exponent.most) throw new UnusableKey('its exponent is over 64 bits')
+  if (value < exponent.min) return `its exponent is under ${exponent.min}`
+  return value > exponent.max ? 'its exponent is over 64 bits' : undefined
 }
 
-/** Of an unsigned integer, whatever zeros stand before it. */
+/** The length of an unsigned integer without leading zeros. */
 function bitLength(bytes: Buffer): number {
   const start = bytes.findIndex((byte) => byte !== 0)
   return start === -1 ? 0 : (bytes.length - start) * 8 - (Math.clz32(bytes[start]!) - 24)
 }
 
-function createPem(material: string): string {
+/** Only the public members are used. A certificate in the JWK (x5c, x5u) has no influence. */
+function materialOf(jwk: Record<string, unknown>): string {
+  const kty = jwk.kty as keyof typeof publicMembers
+  return JSON.stringify({ kty, ...Object.fromEntries(publicMembers[kty].map((name) => [name, jwk[name]])) })
+}
+
+function createPem(material: string): string | undefined {
   try {
     const key = createPublicKey({ key: JSON.parse(material) as JsonWebKey, format: 'jwk' })
     return key.export({ type: 'spki', format: 'pem' }) as string
   } catch {
-    throw new UnusableKey('it is malformed')
+    return undefined
   }
 }

@@ -1,148 +1,121 @@
-import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
-import { kidForDisplay } from '../channels.ts'
-import type { SkippedKey, VerificationKey } from './jwk.ts'
-import type { KeySet } from './jwk-set.ts'
-import { Outage } from './backoff.ts'
-import { KeyReport, type Log } from './jwks-reporter.ts'
+import { truncateKid } from '../channels.ts'
+import { Backoff } from './backoff.ts'
+import type { VerificationKey } from './jwk.ts'
+import type { JwkSet } from './jwk-set.ts'
 
 /** Times are milliseconds. */
-export interface KnownKeysOptions {
+export interface JwksStateOptions {
   readonly issuer: string
-  /** How old the knowledge of a key may get while its issuer answers. */
+  /** Maximum age of keys while the issuer can be reached. */
   readonly refreshInterval: number
-  /** How long after the last good answer known keys work while the issuer does not answer. */
+  /** How long keys are used after the last good answer while the issuer can't be reached. */
   readonly maxStale: number
-  /** How long one look-up may take. */
+  /** Maximum time of a fetch. */
   readonly timeout: number
-  readonly log: Log
-  /** Told of keys that the issuer no longer publishes. */
-  readonly onRemoved?: (keys: readonly VerificationKey[]) => void
 }
 
-/** What is known of the keys of an issuer, for a readiness route or a dashboard. */
+/** The state of an issuer's keys, for a readiness route or a dashboard. */
 export interface KeyStatus {
   /** As it is configured. */
   readonly issuer: string
   /**
-   * - `idle`: no keys are known, or old ones, and nobody has needed them: they are fetched for the next token.
+   * - `idle`: no keys are known, or old ones that no request has needed since. They are fetched for the next token.
    * - `fresh`: known, and younger than `jwks.refreshInterval`.
-   * - `stale`: known and older, since the issuer can't be reached; they work until `jwks.maxStale`.
-   * - `unavailable`: the issuer can't be reached, and no key is known that may still be used.
+   * - `stale`: known and older, because the issuer can't be reached. They work until `jwks.maxStale`.
+   * - `unavailable`: the issuer can't be reached, and no known key may be used any more.
    */
   readonly state: 'idle' | 'fresh' | 'stale' | 'unavailable'
-  /** The `kid`s of the keys that are known, cut to 64 characters. */
+  /** The `kid`s of the known keys, cut to 64 characters. */
   readonly kids: readonly string[]
-  /** Milliseconds since the last good answer was asked for; undefined before the first. */
+  /** Milliseconds since the last good answer was requested. Undefined before the first. */
   readonly age: number | undefined
-  /** Why the issuer can't be reached, where it can't. */
+  /** Why the issuer can't be reached. Undefined if the last fetch succeeded. */
   readonly reason: string | undefined
 }
 
-/** Under traffic keys are refreshed from this part of the interval on, so that nobody has to wait for it. */
+/** Under traffic, keys are refreshed after this part of the interval, so that no request has to wait. */
 const refreshAhead = 0.75
 
-/** What is known of an issuer's keys, and how long it may be used. Every time that it takes is one of one clock. */
-export class KnownKeys {
-  readonly outage: Outage
-  readonly #options: KnownKeysOptions
+/** The last good answer of an issuer, and how long it may be used. All times are readings of one monotonic clock. */
+export class JwksState {
+  readonly backoff: Backoff
+  readonly #options: JwksStateOptions
   readonly #interval: number
   readonly #outageInterval: number
-  readonly #report: KeyReport
-  #set: KeySet | undefined
-  /** When the answer that is known was asked for. */
-  #askedAt = -Infinity
+  #set: JwkSet | undefined
+  /** When the last good answer was requested. */
+  #fetchedAt = -Infinity
 
-  constructor(options: KnownKeysOptions) {
-    const { issuer, refreshInterval, maxStale, timeout, log } = options
+  constructor(options: JwksStateOptions) {
+    const { refreshInterval, maxStale, timeout } = options
     this.#options = options
-    // Stale keys are those older than the interval, so it can't be longer than they may live. 0 means none.
+    // Keys older than the interval are stale, so the interval can't be longer than maxStale. 0 turns stale keys off.
     this.#interval = maxStale > 0 ? Math.min(refreshInterval, maxStale) : refreshInterval
-    this.#report = new KeyReport(issuer, log)
-    this.outage = new Outage(this.#interval)
+    this.backoff = new Backoff(this.#interval)
     // Under traffic the issuer is asked again at least this often.
-    this.#outageInterval = Math.min(this.#interval, this.outage.longestDelay + timeout)
+    this.#outageInterval = Math.min(this.#interval, this.backoff.maxDelay + timeout)
   }
 
-  /** The last good answer, whatever its age. */
-  get latest(): KeySet | undefined {
+  /** The last good answer of any age. */
+  get current(): JwkSet | undefined {
     return this.#set
   }
 
   /** Until when the last good answer needs no refresh. */
-  get settledUntil(): number {
-    return this.#askedAt + this.#interval * refreshAhead
+  get freshUntil(): number {
+    return this.#fetchedAt + this.#interval * refreshAhead
   }
 
   /**
-   * What is known may be used while it is fresh. During an outage it is the knowledge of the outage that has to be
-   * fresh: after idleness the issuer is asked again before its old keys are believed.
+   * The set, while it is fresh. During an outage the last failure must be recent: after idle time the issuer is asked again before
+   * old keys are used.
    */
-  usable(now: number): KeySet | undefined {
-    const age = now - this.#askedAt
+  usable(now: number): JwkSet | undefined {
+    const age = now - this.#fetchedAt
     if (age < this.#interval) return this.#set
-    return now - this.outage.lastFailureAt < this.#outageInterval && age < this.#options.maxStale
+    return now - this.backoff.lastFailureAt < this.#outageInterval && age < this.#options.maxStale
       ? this.#set
       : undefined
   }
 
-  /** For a request that has just learned of the outage, however long ago the last failure is by now. */
-  usableInOutage(now: number): KeySet | undefined {
-    return now - this.#askedAt < this.#options.maxStale ? this.#set : undefined
+  /** The set, for a request that has just waited for a failed fetch. */
+  usableInOutage(now: number): JwkSet | undefined {
+    return now - this.#fetchedAt < this.#options.maxStale ? this.#set : undefined
+  }
+
+  /** The age of the set, if it is older than the refresh interval. */
+  staleAge(now: number): number | undefined {
+    const age = now - this.#fetchedAt
+    return age < this.#interval ? undefined : age
   }
 
   isRefreshDue(now: number): boolean {
-    return now >= this.settledUntil && this.outage.mayRetry(now)
+    return now >= this.freshUntil && this.backoff.mayRetry(now)
   }
 
-  /** A key of a set that may be used. */
-  keyOf(set: KeySet, kid: string, alg: AsymmetricAlgorithm, now: number): VerificationKey | undefined {
-    const key = set.find(kid, alg)
-    const age = now - this.#askedAt
-    if (key && age >= this.#interval) this.#report.servedStale(kid, age)
-    return key
-  }
-
-  /** No key: the issuer has none of this `kid`, or might have one and is not asked. */
-  noKey(kid: string): undefined {
-    this.#report.unknownKid(kid)
-    return undefined
-  }
-
-  /** No key, since the token does not say which. */
-  noKid(): undefined {
-    this.#report.tokenWithoutKid()
-    return undefined
-  }
-
-  learn(set: KeySet, askedAt: number, now: number): void {
-    const removed = this.#set ? set.missing(this.#set) : []
+  /** @returns The keys that the issuer no longer publishes. */
+  update(set: JwkSet, fetchedAt: number): VerificationKey[] {
+    const removed = this.#set ? set.removedSince(this.#set) : []
     this.#set = set
-    this.#askedAt = askedAt
-    this.outage.ended()
-    this.#options.onRemoved?.(removed)
-    this.#report.fetched(set, removed, now - askedAt)
-  }
-
-  /** @param skipped - The keys of an answer in which none can be used. */
-  failed(reason: string, skipped: readonly SkippedKey[], askedAt: number, now: number): void {
-    this.outage.failed(now, reason)
-    this.#report.failed(reason, skipped, now - askedAt)
+    this.#fetchedAt = fetchedAt
+    this.backoff.reset()
+    return removed
   }
 
   status(now: number): KeyStatus {
     return {
       issuer: this.#options.issuer,
-      state: this.#state(now),
-      kids: (this.#set?.kids ?? []).map((kid) => kidForDisplay(kid)),
-      age: this.#set && now - this.#askedAt,
-      reason: this.outage.isOn ? this.outage.reason : undefined,
+      state: this.#stateAt(now),
+      kids: (this.#set?.kids ?? []).map((kid) => truncateKid(kid)),
+      age: this.#set && now - this.#fetchedAt,
+      reason: this.backoff.active ? this.backoff.reason : undefined,
     }
   }
 
-  #state(now: number): KeyStatus['state'] {
-    const age = now - this.#askedAt
+  #stateAt(now: number): KeyStatus['state'] {
+    const age = now - this.#fetchedAt
     if (age < this.#interval) return 'fresh'
-    if (!this.outage.isOn) return 'idle'
+    if (!this.backoff.active) return 'idle'
     return age < this.#options.maxStale ? 'stale' : 'unavailable'
   }
 }

@@ -1,161 +1,188 @@
 import { once } from 'node:events'
+import { JwksAuthError, jwksUnavailable } from '../errors.ts'
 import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
-import { JwksAuthError, unavailableRefusal } from '../errors.ts'
-import { LookUpBudget } from './unknown-kid-limiter.ts'
 import type { VerificationKey } from './jwk.ts'
-import type * as KeySets from './jwk-set.ts'
-import { KnownKeys, type KeyStatus, type KnownKeysOptions } from './jwks-state.ts'
+import type * as JwkSets from './jwk-set.ts'
+import type { JwksReporter } from './jwks-reporter.ts'
+import { JwksState, type JwksStateOptions, type KeyStatus } from './jwks-state.ts'
+import { UnknownKidLimiter } from './unknown-kid-limiter.ts'
 
 /** Times are milliseconds. */
-export interface RemoteKeysOptions extends KnownKeysOptions {
-  /** Fetches the issuer's JWK Set: one look-up, whatever it takes to get there. */
-  readonly fetchKeys: (signal: AbortSignal) => Promise<unknown>
-  /** The time for which unknown kids share their budget of look-ups. */
+export interface RemoteJwksOptions extends JwksStateOptions {
+  /** Fetches the issuer's JWK Set, discovery included. */
+  readonly fetchJwks: (signal: AbortSignal) => Promise<unknown>
+  /** The time in which unknown `kid`s share their limit of fetches. */
   readonly cooldown: number
+  readonly reporter: JwksReporter
+  /** Called with the keys that the issuer no longer publishes. */
+  readonly onRemoved?: (keys: readonly VerificationKey[]) => void
   /** A monotonic clock. */
   readonly now?: () => number
 }
 
-type Found = VerificationKey | undefined
+/** The key for a token, or why there is none. */
+export type KeyResult =
+  | {
+      readonly key: VerificationKey
+      /** The age of the key, if it is used beyond the refresh interval because of an outage. */
+      readonly staleAge: number | undefined
+    }
+  | {
+      /**
+       * - `no-kid`: the token has no `kid`.
+       * - `kid`: the issuer has no key with this `kid`, as far as is known.
+       * - `alg`: the issuer's key with this `kid` is for another algorithm, or malformed.
+       */
+      readonly missing: 'no-kid' | 'kid' | 'alg'
+    }
 
-/** With get-jwks and all that it brings along: not before the first look-up, and while the issuer is thinking. */
-let keySets: typeof KeySets | undefined
+/** Loaded by the first fetch, while the issuer prepares its answer: get-jwks has many dependencies. */
+let jwkSets: typeof JwkSets | undefined
 
-async function loadKeySets(): Promise<typeof KeySets> {
-  /* c8 ignore next -- not this line but what tsx puts into it: a function for modules that came from CommonJS */
-  keySets = await import('./jwk-set.ts')
-  return keySets
+async function loadJwkSets(): Promise<typeof JwkSets> {
+  /* c8 ignore next -- tsx adds a helper function for modules that came from CommonJS to this line */
+  jwkSets = await import('./jwk-set.ts')
+  return jwkSets
 }
 
-/** Rejects with the reason when the signal fires, so that no look-up lasts for longer, whatever becomes of its fetch. */
-async function endOf(signal: AbortSignal): Promise<never> {
+/** Rejects when the signal fires, so that waiting has an end even if the fetch ignores the signal. */
+async function abortOf(signal: AbortSignal): Promise<never> {
   await once(signal, 'abort')
   throw new Error(String(signal.reason))
 }
 
 /**
- * The keys of one issuer: who may cause a look-up, and who waits for it. No timer runs between look-ups; all is
- * decided when a key is asked for.
+ * The keys of one issuer: when they are fetched, and which requests wait for it. There are no timers between fetches. Everything is
+ * decided when a key is requested.
  */
-export class RemoteKeys {
-  readonly #options: RemoteKeysOptions
+export class RemoteJwks {
+  readonly #options: RemoteJwksOptions
   readonly #now: () => number
-  readonly #budget: LookUpBudget
-  readonly #known: KnownKeys
-  /** The look-up in flight, at most one. It tells whether there was a good answer, and never rejects. */
-  #lookingUp: Promise<boolean> | undefined
+  readonly #limiter: UnknownKidLimiter
+  readonly #state: JwksState
+  /** The fetch in flight, at most one. It resolves to whether there was a good answer, and never rejects. */
+  #fetching: Promise<boolean> | undefined
   #abort: AbortController | undefined
   #closed = false
 
-  constructor(options: RemoteKeysOptions) {
+  constructor(options: RemoteJwksOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
-    this.#budget = new LookUpBudget(options.cooldown)
-    this.#known = new KnownKeys(options)
+    this.#limiter = new UnknownKidLimiter(options.cooldown)
+    this.#state = new JwksState(options)
   }
 
   /**
-   * The key for a `kid` and an algorithm, undefined where the issuer has none, or where a token names none: at once
-   * where nobody has to be asked.
+   * Finds the key for a `kid` and an algorithm. The result is a promise only if a fetch has to be waited for.
    *
    * @throws {JwksAuthError} `jwks_unavailable`
    */
-  find(kid: unknown, alg: AsymmetricAlgorithm): Found | Promise<Found> {
-    if (typeof kid !== 'string') return this.#known.noKid()
+  find(kid: unknown, alg: AsymmetricAlgorithm): KeyResult | Promise<KeyResult> {
+    if (typeof kid !== 'string') return { missing: 'no-kid' }
     const now = this.#now()
-    const set = this.#known.usable(now)
+    const set = this.#state.usable(now)
     if (set?.has(kid)) {
-      if (this.#known.isRefreshDue(now)) void this.#lookUp()
-      return this.#known.keyOf(set, kid, alg, now)
+      if (this.#state.isRefreshDue(now)) void this.#fetch()
+      return findIn(set, kid, alg, this.#state.staleAge(now))
     }
-    return this.#isLeftUnknown(kid, now) ? this.#known.noKey(kid) : this.#lookFor(kid, alg)
+    return this.#isLimited(kid, now) ? { missing: 'kid' } : this.#fetchFor(kid, alg)
   }
 
-  /** Until when `find` finds the same as now, by the clock, unless keys are removed before. */
-  get settledUntil(): number {
-    return this.#known.settledUntil
+  /** Until when the result of `find` for a known key stays the same, unless the key is removed before. */
+  get freshUntil(): number {
+    return this.#state.freshUntil
   }
 
   /**
-   * Of an issuer that can't be reached it begins the look-up that is due: a server that gets no traffic because it
-   * has no keys would otherwise never have any.
+   * Starts the next fetch if the issuer can't be reached and the fetch is due. Otherwise a server that gets no traffic because it is
+   * not ready would never have keys.
    */
   status(): KeyStatus {
     const now = this.#now()
-    const { outage } = this.#known
-    if (outage.isOn && outage.mayRetry(now)) void this.#lookUp()
-    return this.#known.status(now)
+    const { backoff } = this.#state
+    if (backoff.active && backoff.mayRetry(now)) void this.#fetch()
+    return this.#state.status(now)
   }
 
-  /** Sees to it that keys are known. */
+  /** Fetches the keys unless they are known. */
   async prefetch(): Promise<void> {
-    if (this.#known.usable(this.#now()) || (await this.#lookUp())) return
-    throw new Error(`fastify-jwks-auth: no keys of ${this.#options.issuer}: ${this.#known.outage.reason}`)
+    if (this.#state.usable(this.#now()) || (await this.#fetch())) return
+    throw new Error(`fastify-jwks-auth: no keys of ${this.#options.issuer}: ${this.#state.backoff.reason}`)
   }
 
-  /** Ends the look-up in flight; there will be no other. */
+  /** Aborts the fetch in flight and prevents others. */
   close(): void {
     this.#closed = true
     this.#abort?.abort('closed')
   }
 
-  /** Whether the budget of unknown kids is spent, while there is nothing to wait for. */
-  #isLeftUnknown(kid: string, now: number): boolean {
-    const { outage } = this.#known
-    if (this.#lookingUp || outage.isOn || !this.#known.usable(now)) return false
-    return !this.#budget.allows(kid, now)
+  /** Whether an unknown `kid` causes no fetch, because the limit is reached and no fetch is needed for another reason. */
+  #isLimited(kid: string, now: number): boolean {
+    if (this.#fetching || this.#state.backoff.active || !this.#state.usable(now)) return false
+    return !this.#limiter.allows(kid, now)
   }
 
-  async #lookFor(kid: string, alg: AsymmetricAlgorithm): Promise<Found> {
-    if (this.#lookingUp) {
-      if (!(await this.#lookingUp)) return this.#findInOutage(kid, alg)
-      // It was asked before this token came, so its answer may just miss the key that the token names.
-      if (this.#known.latest!.has(kid)) return this.#known.latest!.find(kid, alg)
+  async #fetchFor(kid: string, alg: AsymmetricAlgorithm): Promise<KeyResult> {
+    if (this.#fetching) {
+      if (!(await this.#fetching)) return this.#findInOutage(kid, alg)
+      // That fetch started before this token came, so its answer may miss a key that was published in between.
+      if (this.#state.current!.has(kid)) return findIn(this.#state.current!, kid, alg)
     }
     const now = this.#now()
-    if (this.#isLeftUnknown(kid, now)) return this.#known.noKey(kid)
-    if (!this.#lookingUp && !this.#known.outage.mayRetry(now)) return this.#findInOutage(kid, alg)
-    const isUnknown = this.#known.latest !== undefined && !this.#known.latest.has(kid)
-    if (!(await this.#lookUp(isUnknown ? kid : undefined))) return this.#findInOutage(kid, alg)
-    const set = this.#known.latest!
-    return set.has(kid) ? set.find(kid, alg) : this.#known.noKey(kid)
+    if (this.#isLimited(kid, now)) return { missing: 'kid' }
+    if (!this.#fetching && !this.#state.backoff.mayRetry(now)) return this.#findInOutage(kid, alg)
+    const isUnknown = this.#state.current !== undefined && !this.#state.current.has(kid)
+    if (!(await this.#fetch(isUnknown ? kid : undefined))) return this.#findInOutage(kid, alg)
+    return findIn(this.#state.current!, kid, alg)
   }
 
-  #findInOutage(kid: string, alg: AsymmetricAlgorithm): Found {
+  #findInOutage(kid: string, alg: AsymmetricAlgorithm): KeyResult {
     const now = this.#now()
-    const set = this.#known.usableInOutage(now)
-    if (set?.has(kid)) return this.#known.keyOf(set, kid, alg, now)
-    throw new JwksAuthError(unavailableRefusal(this.#known.outage.retryAfter(now)))
+    const set = this.#state.usableInOutage(now)
+    if (set?.has(kid)) return findIn(set, kid, alg, this.#state.staleAge(now))
+    throw new JwksAuthError(jwksUnavailable(this.#state.backoff.retryAfter(now)))
   }
 
-  #lookUp(unknownKid?: string): Promise<boolean> {
-    this.#lookingUp ??= this.#fetch(unknownKid).finally(() => {
-      this.#lookingUp = undefined
+  /** @param unknownKid - Counts the fetch for this `kid`. */
+  #fetch(unknownKid?: string): Promise<boolean> {
+    this.#fetching ??= this.#fetchOnce(unknownKid).finally(() => {
+      this.#fetching = undefined
     })
-    return this.#lookingUp
+    return this.#fetching
   }
 
-  async #fetch(unknownKid: string | undefined): Promise<boolean> {
+  async #fetchOnce(unknownKid: string | undefined): Promise<boolean> {
     if (this.#closed) return false
-    const { issuer, fetchKeys, timeout } = this.#options
-    const askedAt = this.#now()
+    const { issuer, fetchJwks, timeout, reporter, onRemoved } = this.#options
+    const startedAt = this.#now()
     const abort = (this.#abort = new AbortController())
     const deadline = setTimeout(() => abort.abort('timeout'), timeout)
     try {
-      const [document, { KeySet }] = await Promise.race([
-        Promise.all([fetchKeys(abort.signal), keySets ?? loadKeySets()]),
-        endOf(abort.signal),
+      const [document, { JwkSet }] = await Promise.race([
+        Promise.all([fetchJwks(abort.signal), jwkSets ?? loadJwkSets()]),
+        abortOf(abort.signal),
       ])
-      const set = new KeySet(document, issuer, this.#known.latest)
-      this.#known.learn(set, askedAt, this.#now())
-      if (unknownKid !== undefined) this.#budget.spend(unknownKid, askedAt)
+      const set = new JwkSet(document, issuer, this.#state.current)
+      const removed = this.#state.update(set, startedAt)
+      onRemoved?.(removed)
+      reporter.fetched(set, removed, this.#now() - startedAt)
+      if (unknownKid !== undefined) this.#limiter.add(unknownKid, startedAt)
       return true
     } catch (error) {
-      const { message, skipped = [] } = error as Error & Partial<KeySets.UnusableKeySet>
-      if (!this.#closed) this.#known.failed(message, skipped, askedAt, this.#now())
+      const { message, skipped = [] } = error as Error & Partial<JwkSets.UnusableJwkSet>
+      if (this.#closed) return false
+      const now = this.#now()
+      this.#state.backoff.failed(now, message)
+      reporter.fetchFailed(message, skipped, now - startedAt)
       return false
     } finally {
       clearTimeout(deadline)
     }
   }
+}
+
+function findIn(set: JwkSets.JwkSet, kid: string, alg: AsymmetricAlgorithm, staleAge?: number): KeyResult {
+  if (!set.has(kid)) return { missing: 'kid' }
+  const key = set.find(kid, alg)
+  return key ? { key, staleAge } : { missing: 'alg' }
 }

@@ -1,25 +1,26 @@
-/** How many look-ups all unknown kids of an issuer may cause within one cooldown. */
+/** The number of fetches that all unknown `kid`s of an issuer may cause in one cooldown. */
 const limit = 2
 
 /**
- * Keeps strangers' kids from becoming the issuer's load. A kid that was looked for counts against itself: asked
- * again and again it causes one look-up, and leaves the other to the key that was just published.
+ * Limits the fetches that tokens with unknown `kid`s cause. A `kid` that was fetched for is not fetched for again in the same cooldown, so
+ * a client that repeats one `kid` can't spend the fetch that a newly published key needs.
  */
-export class LookUpBudget {
+export class UnknownKidLimiter {
   readonly #cooldown: number
-  #spent: { kid: string; at: number }[] = []
+  #fetches: { kid: string; at: number }[] = []
 
-  /** @param cooldown - Milliseconds; 0 for no bound. */
+  /** @param cooldown - Milliseconds; 0 for no limit. */
   constructor(cooldown: number) {
     this.#cooldown = cooldown
   }
 
   allows(kid: string, now: number): boolean {
-    this.#spent = this.#spent.filter(({ at }) => now - at < this.#cooldown)
-    return this.#spent.length < limit && this.#spent.every((look) => look.kid !== kid)
+    this.#fetches = this.#fetches.filter(({ at }) => now - at < this.#cooldown)
+    return this.#fetches.length < limit && this.#fetches.every((fetch) => fetch.kid !== kid)
   }
 
-  spend(kid: string, now: number): void {
-    this.#spent.push({ kid, at: now })
+  /** Counts a fetch. */
+  add(kid: string, now: number): void {
+    this.#fetches.push({ kid, at: now })
   }
 }

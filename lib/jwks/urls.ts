@@ -1,6 +1,6 @@
 /**
- * Whether keys may be fetched from here: over https, or from this machine itself (`localhost`, 127.0.0.0/8,
- * `::1`), since whoever can change the answer on its way can put in a key of their own.
+ * Whether keys may be fetched from a URL: over https, or over http from this machine (`localhost`, 127.0.0.0/8, `::1`). On an
+ * insecure path an attacker could replace the keys.
  */
 export function isTrustworthy(url: URL, allowInsecure: boolean): boolean {
   if (url.protocol === 'https:') return true

@@ -4,10 +4,10 @@ export type AsymmetricAlgorithm =
 /** An algorithm of shared secrets (RFC 7518 section 3.2). */
 export type SecretAlgorithm = 'HS256' | 'HS384' | 'HS512'
 
-/** A JWS algorithm that the plugin verifies, by its one name inside the plugin. */
+/** A JWS algorithm that the plugin verifies, by its canonical name. */
 export type JwsAlgorithm = AsymmetricAlgorithm | SecretAlgorithm
 
-/** What a public key has to be for an algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). */
+/** The type and the curve of the public keys of an algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). */
 export const asymmetricAlgorithms: Readonly<Record<AsymmetricAlgorithm, { kty: string; crv?: string }>> = {
   RS256: { kty: 'RSA' },
   RS384: { kty: 'RSA' },
@@ -21,12 +21,12 @@ export const asymmetricAlgorithms: Readonly<Record<AsymmetricAlgorithm, { kty: s
   EdDSA: { kty: 'OKP', crv: 'Ed25519' },
 }
 
-/** The least bytes that a shared secret has (RFC 7518 section 3.2). */
+/** The minimum length of a shared secret in bytes (RFC 7518 section 3.2). */
 export const secretAlgorithms: Readonly<Record<SecretAlgorithm, number>> = { HS256: 32, HS384: 48, HS512: 64 }
 
 /**
- * The one name of an algorithm: RFC 9864 renames `EdDSA` over Ed25519 to `Ed25519`, and both are the same
- * algorithm with the same key.
+ * The canonical name of an algorithm. RFC 9864 renames `EdDSA` over Ed25519 to `Ed25519`. Both names mean the same algorithm
+ * with the same key.
  */
 export function canonicalAlgorithm(name: unknown): JwsAlgorithm | undefined {
   if (name === 'Ed25519') return 'EdDSA'

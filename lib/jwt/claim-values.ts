@@ -1,26 +1,31 @@
-import { assertRecord, list, wrong } from '../options/assert.ts'
+import { isObject } from './json.ts'
 
-/** A value that a claim can be compared with. */
+/** A value that a claim is compared with. */
 export type ClaimValue = string | number | boolean
 
-/** By the claim's name, the values of which one will do. */
-export type ClaimValues = ReadonlyMap<string, readonly ClaimValue[]>
+/** The allowed values of each claim, or the allowed values of the members of a claim that is an object. */
+export type ClaimValues = ReadonlyMap<string, readonly ClaimValue[] | ClaimValues>
 
-/** Reads an option that holds a value or a list of values for each claim. */
-export function readClaimValues(name: string, value: unknown): ClaimValues {
-  if (value === undefined) return new Map()
-  assertRecord(name, value)
-  if (Object.keys(value).length === 0) wrong(name, 'must name at least one claim')
-  return new Map(
-    Object.entries(value).map(([claim, allowed]) => {
-      const path = `${name}.${claim}`
-      return [claim, Array.isArray(allowed) ? list(path, allowed, claimValue) : [claimValue(path, allowed)]]
-    }),
-  )
+/**
+ * The path of the first claim that has none of its allowed values, such as `realm_access.roles`. A claim that is a list must
+ * contain one of them.
+ */
+export function findMismatch(
+  values: ClaimValues,
+  claims: Readonly<Record<string, unknown>>,
+): string | undefined {
+  for (const [name, allowed] of values) {
+    const value = Object.hasOwn(claims, name) ? claims[name] : undefined
+    if (isValueList(allowed)) {
+      if (![value].flat().some((one) => allowed.includes(one as ClaimValue))) return name
+    } else {
+      const mismatch = findMismatch(allowed, isObject(value) ? value : {})
+      if (mismatch !== undefined) return `${name}.${mismatch}`
+    }
+  }
+  return undefined
 }
 
-function claimValue(name: string, value: unknown): ClaimValue {
-  if (typeof value === 'string' && value !== '') return value
-  if (typeof value === 'boolean' || Number.isFinite(value)) return value as ClaimValue
-  wrong(name, 'must be a non-empty string, a number, a boolean or a list of them')
+function isValueList(allowed: readonly ClaimValue[] | ClaimValues): allowed is readonly ClaimValue[] {
+  return Array.isArray(allowed)
 }

@@ -1,8 +1,8 @@
-import type { ClaimValue, ClaimValues } from './claim-values.ts'
-import { audienceRefusal, refusals, type Refusal } from '../errors.ts'
+import { invalidAudience, refusals, type Refusal } from '../errors.ts'
+import { findMismatch, type ClaimValues } from './claim-values.ts'
 import type { AccessTokenClaims } from './token.ts'
 
-/** What an issuer's verified tokens must be like. Times are milliseconds. */
+/** The rules of an issuer for its verified tokens. Times are milliseconds. */
 export interface ClaimRules {
   readonly audience: readonly string[] | false
   readonly clockTolerance: number
@@ -12,95 +12,97 @@ export interface ClaimRules {
   readonly profile: 'rfc9068' | undefined
 }
 
+/** Why a verified token is refused. */
+export interface ClaimFailure {
+  readonly refusal: Refusal
+  /** The claim at fault, or the header parameter `typ`. */
+  readonly claim: string
+}
+
+/** The times of a token in milliseconds since the epoch, with the clock tolerance. */
+export interface TokenTimes {
+  readonly expiresAt: number
+  readonly notBefore: number
+  /** The end of `maxTokenAge`. Infinite without that option. */
+  readonly tooOldAt: number
+  /** When the token may have been issued at the earliest. Only `maxTokenAge` sets it. */
+  readonly issuedAt: number
+}
+
+/** The result of all checks. */
+export interface ClaimsResult {
+  readonly failure: ClaimFailure | undefined
+  /** Undefined for a token that is refused at any time. */
+  readonly times: TokenTimes | undefined
+}
+
 type Claims = Readonly<Record<string, unknown>>
 
-/** Text wherever they stand (RFC 7519 section 4.1, RFC 8693 section 4.3), and required by RFC 9068 section 2.2. */
-const textClaims = ['sub', 'client_id', 'jti']
+/** Strings in every token (RFC 7519 section 4.1, RFC 8693 section 4.3). RFC 9068 section 2.2 requires them. */
+const stringClaims = ['sub', 'client_id', 'jti']
 
 /**
- * Why a token is refused for what it says of itself, if it is; asked once its signature is known to be good. `iss`
- * was compared before the key was chosen.
+ * Checks the claims of a token whose signature is valid. `iss` was compared before the key was chosen.
  *
  * @param now - Milliseconds since the epoch.
  */
-export function claimsRefusal(
-  rules: ClaimRules,
-  header: Claims,
-  claims: Claims,
-  now: number,
-): Refusal | undefined {
-  if (mistyped(rules, header, claims) !== undefined) return refusals.claims
+export function validateClaims(rules: ClaimRules, header: Claims, claims: Claims, now: number): ClaimsResult {
+  const invalid = findInvalidClaim(rules, header, claims)
+  if (invalid !== undefined)
+    return { failure: { refusal: refusals.claims, claim: invalid }, times: undefined }
   const typed = claims as AccessTokenClaims
-  return timesRefusal(rules, typed, now) ?? valuesRefusal(rules, typed)
+  const times = timesOf(rules, typed)
+  const mismatch = validateValues(rules, typed)
+  return { failure: validateTimes(times, now) ?? mismatch, times: mismatch ? undefined : times }
 }
 
-/** Whether time alone decides if a token is refused. */
-export function isGoodButForTime(rules: ClaimRules, header: Claims, claims: Claims): boolean {
-  return mistyped(rules, header, claims) === undefined && !valuesRefusal(rules, claims as AccessTokenClaims)
+const failures = {
+  expired: { refusal: refusals.expired, claim: 'exp' },
+  notActive: { refusal: refusals.notActive, claim: 'nbf' },
+  tooOld: { refusal: refusals.expired, claim: 'iat' },
+  issuedInFuture: { refusal: refusals.claims, claim: 'iat' },
+} as const satisfies Record<string, ClaimFailure>
+
+/**
+ * The only check whose result changes with time. It is repeated for a token that was verified before.
+ *
+ * @param now - Milliseconds since the epoch.
+ */
+export function validateTimes(times: TokenTimes, now: number): ClaimFailure | undefined {
+  if (now >= times.expiresAt) return failures.expired
+  if (now < times.notBefore) return failures.notActive
+  if (now >= times.tooOldAt) return failures.tooOld
+  return now < times.issuedAt ? failures.issuedInFuture : undefined
 }
 
-/** For those who set a server up: the name of what `invalid_claims` is about, `typ` or a claim. */
-export function wrongClaim(rules: ClaimRules, header: Claims, claims: Claims): string | undefined {
-  return mistyped(rules, header, claims) ?? unlisted(rules, claims)
-}
-
-/** The one part of it that time changes. */
-export function timesRefusal(
+function timesOf(
   { clockTolerance, maxTokenAge }: ClaimRules,
   { exp, nbf, iat }: AccessTokenClaims,
-  now: number,
-): Refusal | undefined {
-  if (now >= exp * 1000 + clockTolerance) return refusals.expired
-  if (nbf !== undefined && now < nbf * 1000 - clockTolerance) return refusals.notActive
-  if (maxTokenAge === undefined) return undefined
-  const issued = iat! * 1000
-  if (now >= issued + maxTokenAge + clockTolerance) return refusals.expired
-  return now < issued - clockTolerance ? refusals.claims : undefined
-}
-
-/** A span of time, in milliseconds since the epoch. */
-export interface Span {
-  readonly from: number
-  /** The first millisecond behind it. */
-  readonly until: number
-}
-
-/** When `timesRefusal` has nothing against these claims: what doesn't change, worked out once. */
-export function acceptedTimes(
-  { clockTolerance, maxTokenAge }: ClaimRules,
-  { exp, nbf, iat }: AccessTokenClaims,
-): Span {
-  let from = nbf === undefined ? -Infinity : nbf * 1000 - clockTolerance
-  let until = exp * 1000 + clockTolerance
-  if (maxTokenAge !== undefined) {
-    const issued = iat! * 1000
-    from = Math.max(from, issued - clockTolerance)
-    until = Math.min(until, issued + maxTokenAge + clockTolerance)
+): TokenTimes {
+  const issuedAt = maxTokenAge === undefined ? -Infinity : iat! * 1000
+  return {
+    expiresAt: exp * 1000 + clockTolerance,
+    notBefore: nbf === undefined ? -Infinity : nbf * 1000 - clockTolerance,
+    tooOldAt: maxTokenAge === undefined ? Infinity : issuedAt + maxTokenAge + clockTolerance,
+    issuedAt: issuedAt - clockTolerance,
   }
-  return { from, until }
 }
 
-function valuesRefusal(rules: ClaimRules, claims: AccessTokenClaims): Refusal | undefined {
+function validateValues(rules: ClaimRules, claims: AccessTokenClaims): ClaimFailure | undefined {
   const { audience } = rules
-  if (audience !== false && !isFor(audience, claims)) return audienceRefusal(audience)
-  return unlisted(rules, claims) === undefined ? undefined : refusals.claims
+  if (audience !== false && !isFor(audience, claims))
+    return { refusal: invalidAudience(audience), claim: 'aud' }
+  const claim = findMismatch(rules.claims, claims)
+  return claim === undefined ? undefined : { refusal: refusals.claims, claim }
 }
 
 function isFor(audience: readonly string[], { aud }: AccessTokenClaims): boolean {
   return typeof aud === 'string' ? audience.includes(aud) : audience.some((ours) => aud!.includes(ours))
 }
 
-/** The first claim that has none of the values that it must have. */
-function unlisted(rules: ClaimRules, claims: Claims): string | undefined {
-  for (const [name, allowed] of rules.claims) {
-    if (!allowed.includes(claims[name] as ClaimValue)) return name
-  }
-  return undefined
-}
-
 /**
- * `typ` tells kinds of JWT apart (RFC 8725 section 3.11). Explicit types carry the `+jwt` suffix or one like it;
- * of those only an access token's is let in. The profile lets in nothing else (RFC 9068 section 4).
+ * `typ` tells kinds of JWT apart (RFC 8725 section 3.11). Explicit types have a suffix such as `+jwt`. Of these only the type of an
+ * access token is accepted. The profile accepts nothing else (RFC 9068 section 4).
  */
 function isAccessTokenType(typ: unknown, profile: ClaimRules['profile']): boolean {
   if (typ === undefined) return profile === undefined
@@ -110,8 +112,8 @@ function isAccessTokenType(typ: unknown, profile: ClaimRules['profile']): boolea
   return type === 'at+jwt' || type === 'application/at+jwt'
 }
 
-/** The first that is missing or of another type than it must be: the header's `typ`, or a claim. */
-function mistyped(rules: ClaimRules, { typ }: Claims, claims: Claims): string | undefined {
+/** The first claim that is missing or has a wrong type, or the header parameter `typ`. */
+function findInvalidClaim(rules: ClaimRules, { typ }: Claims, claims: Claims): string | undefined {
   const { audience, maxTokenAge, profile, requiredClaims } = rules
   const isRfc9068 = profile !== undefined
   const { exp, iat, nbf, aud } = claims
@@ -120,7 +122,7 @@ function mistyped(rules: ClaimRules, { typ }: Claims, claims: Claims): string | 
   if (iat === undefined ? maxTokenAge !== undefined || isRfc9068 : !isTime(iat)) return 'iat'
   if (nbf !== undefined && !isTime(nbf)) return 'nbf'
   if (aud === undefined ? audience !== false || isRfc9068 : !isAudience(aud)) return 'aud'
-  for (const name of textClaims) {
+  for (const name of stringClaims) {
     if (claims[name] === undefined ? isRfc9068 : typeof claims[name] !== 'string') return name
   }
   for (const name of requiredClaims) {
@@ -129,7 +131,7 @@ function mistyped(rules: ClaimRules, { typ }: Claims, claims: Claims): string | 
   return undefined
 }
 
-/** A NumericDate (RFC 7519 section 2); JSON has no infinity, but `1e999` is read as one. */
+/** A NumericDate (RFC 7519 section 2). JSON has no infinity, but `1e999` is parsed to it. */
 function isTime(value: unknown): boolean {
   return Number.isFinite(value)
 }

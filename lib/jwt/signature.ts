@@ -1,37 +1,35 @@
 import { createVerifier, type Algorithm } from 'fast-jwt'
+import { setStackTraceLimit } from '../errors.ts'
 import type { JwsAlgorithm } from './algorithms.ts'
-import { setStackTraceLimit } from '../stack-traces.ts'
-import { isLastCharacterExact } from './token.ts'
+import { hasNoUnusedBits } from './token.ts'
+
+/** Whether the signature of a token in compact serialization was made with the key of this verifier. */
+export type SignatureVerifier = (raw: string) => boolean
 
 /**
- * The claims of a token in compact serialization, if its signature is by the one key that the verifier holds: then they are
- * its signer's words.
- */
-export type SignatureVerifier = (raw: string) => Readonly<Record<string, unknown>> | undefined
-
-/**
- * A verifier for one key and one algorithm. fast-jwt skips its claim checks where a claim is absent and knows
- * no order of them, so here it is asked for the signature alone, and the claims are checked afterwards.
+ * Makes a verifier for one key and one algorithm. It verifies the signature only. fast-jwt skips a claim check if the claim is absent,
+ * and it does not define the order of the checks. So claims.ts checks the claims.
  *
  * @param key - A checked public key as PEM, or the bytes of a shared secret.
  */
-export function signatureVerifier(key: string | Buffer, algorithm: JwsAlgorithm): SignatureVerifier {
+export function createSignatureVerifier(key: string | Buffer, algorithm: JwsAlgorithm): SignatureVerifier {
   const verify = createVerifier({
     key,
-    // The name of RFC 9864 is safe beside the old one only because the key is known to be on Ed25519.
+    // The name of RFC 9864 may only be allowed because jwk.ts has checked that the key is on Ed25519.
     algorithms: algorithm === 'EdDSA' ? ['EdDSA', 'Ed25519' as Algorithm] : [algorithm],
     cache: false,
     ignoreExpiration: true,
     ignoreNotBefore: true,
   })
   return (raw) => {
-    // fast-jwt sees to the other characters. Without this, one signature has many spellings.
-    if (!isLastCharacterExact(raw.slice(raw.lastIndexOf('.') + 1))) return undefined
+    // fast-jwt refuses other characters but ignores unused bits, which would give one signature several spellings.
+    if (!hasNoUnusedBits(raw.slice(raw.lastIndexOf('.') + 1))) return false
     const limit = setStackTraceLimit(0)
     try {
-      return verify(raw) as Record<string, unknown>
+      verify(raw)
+      return true
     } catch {
-      return undefined
+      return false
     } finally {
       setStackTraceLimit(limit)
     }

@@ -5,30 +5,30 @@ import { isObject } from './json.ts'
 export interface JoseHeader {
   /** The algorithm of the signature. */
   readonly alg: string
-  /** The name of the key among those of the issuer. */
+  /** The name of the key in the issuer's JWK Set. */
   readonly kid?: unknown
-  /** What kind of JWT it is. */
+  /** The kind of JWT. */
   readonly typ?: string
   readonly [parameter: string]: unknown
 }
 
 /** Claims of a verified access token (RFC 7519 section 4, RFC 9068 section 2.2). */
 export interface AccessTokenClaims {
-  /** Who made the token: one of the configured issuers. */
+  /** Issuer: one of the configured issuers. */
   readonly iss: string
-  /** Seconds since the epoch. */
+  /** Expiration time, in seconds since the epoch. */
   readonly exp: number
-  /** For whom the token is. */
+  /** Audience. */
   readonly aud?: string | readonly string[]
-  /** About whom it is, unique within the issuer. */
+  /** Subject, unique for the issuer. */
   readonly sub?: string
-  /** Seconds since the epoch, before which it isn't active. */
+  /** Not before, in seconds since the epoch. */
   readonly nbf?: number
-  /** Seconds since the epoch, when it was made. */
+  /** Issued at, in seconds since the epoch. */
   readonly iat?: number
-  /** Its name, unique within the issuer. */
+  /** Token ID, unique for the issuer. */
   readonly jti?: string
-  /** Which client asked for it. */
+  /** The client that requested the token. */
   readonly client_id?: string
   readonly [claim: string]: unknown
 }
@@ -39,50 +39,32 @@ export interface AccessToken {
   readonly claims: AccessTokenClaims
   /** Deeply frozen. */
   readonly header: JoseHeader
-  /** The token as it came. */
+  /** The token as the client sent it. */
   readonly raw: string
 }
 
-/** A token that has been read and not verified: nothing in it may be believed. */
+/** A decoded token whose signature was not verified. Its content can't be trusted. */
 export interface UnverifiedToken {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
 }
 
 /**
- * Reads a JWT in compact serialization (RFC 7515 section 7.1, RFC 7519 section 7.2). Undefined where there is nothing to
- * read. A `crit` header is refused whatever it names, since no extension is understood here (RFC 7515 section 4.1.11).
+ * Decodes a JWT in compact serialization (RFC 7515 section 7.1, RFC 7519 section 7.2). Undefined if it is malformed. A `crit` header is
+ * refused whatever it lists, because no extension is implemented here (RFC 7515 section 4.1.11).
  */
-export function readToken(raw: string): UnverifiedToken | undefined {
+export function decodeToken(raw: string): UnverifiedToken | undefined {
   const first = raw.indexOf('.')
   const second = raw.indexOf('.', first + 1)
   if (second === -1 || raw.includes('.', second + 1)) return undefined
-  const header = readObject(raw.slice(0, first))
+  const header = decodeObject(raw.slice(0, first))
   if (!header || Object.hasOwn(header, 'crit')) return undefined
-  const claims = readObject(raw.slice(first + 1, second))
+  const claims = decodeObject(raw.slice(first + 1, second))
   return claims && { header, claims }
 }
 
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-
-/** Whether all bits of a segment's last character count, which decoders don't ask (RFC 4648 section 3.5). */
-export function isLastCharacterExact(segment: string): boolean {
-  const rest = segment.length % 4
-  const last = alphabet.indexOf(segment.at(-1) ?? '')
-  return rest === 0 || (rest === 2 && last % 16 === 0) || (rest === 3 && last % 4 === 0)
-}
-
-/**
- * The bytes of a segment, if it is the one base64url form that they have: no padding, no foreign characters and
- * no loose bits, all of which Node's own decoder passes over.
- */
-function decodeSegment(segment: string): Buffer | undefined {
-  const bytes = Buffer.from(segment, 'base64url')
-  return bytes.toString('base64url') === segment ? bytes : undefined
-}
-
-/** A segment that is a JSON object. */
-export function readObject(segment: string): Record<string, unknown> | undefined {
+/** Decodes a segment that is a JSON object. */
+export function decodeObject(segment: string): Record<string, unknown> | undefined {
   const bytes = decodeSegment(segment)
   if (!bytes || !isUtf8(bytes)) return undefined
   try {
@@ -94,10 +76,19 @@ export function readObject(segment: string): Record<string, unknown> | undefined
 }
 
 /**
- * The scopes of a token, wherever its issuer puts them: `scope` as RFC 8693 section 4.2 has it or as a list, `scp`
- * (Entra, Okta), `permissions` (Auth0). An entry of a list is one scope, whatever is in it.
+ * Decodes base64url strictly: no padding, no other characters and no unused bits (RFC 7515 section 2, RFC 4648 section 3.5). Node's
+ * decoder ignores all three.
  */
-export function scopesOf({ scope, scp, permissions }: AccessTokenClaims): Set<unknown> {
-  const split = (scopes: unknown): unknown => (typeof scopes === 'string' ? scopes.split(' ') : scopes)
-  return new Set([scope, scp, permissions].flatMap(split))
+function decodeSegment(segment: string): Buffer | undefined {
+  const bytes = Buffer.from(segment, 'base64url')
+  return bytes.toString('base64url') === segment ? bytes : undefined
+}
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** Whether the last character of a base64url segment has no unused bits. Decoders ignore them (RFC 4648 section 3.5). */
+export function hasNoUnusedBits(segment: string): boolean {
+  const remainder = segment.length % 4
+  const last = alphabet.indexOf(segment.at(-1) ?? '')
+  return remainder === 0 || (remainder === 2 && last % 16 === 0) || (remainder === 3 && last % 4 === 0)
 }

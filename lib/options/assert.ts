@@ -1,13 +1,13 @@
-/** Assertions about options. They share one grammar: the option's name, then what is right. */
+/** Assertions about options. Every error has the same grammar: the name of the option, then what is right. */
 
-export function wrong(name: string, right: string): never {
+export function invalidOption(name: string, right: string): never {
   throw new TypeError(`fastify-jwks-auth: option "${name}" ${right}`)
 }
 
 /**
- * Refuses names that are not known, since a misspelled check is a missing one.
+ * Refuses unknown names, because a misspelled check would be a missing check.
  *
- * @param nested - The names that are known one level further down, by the option that they belong to.
+ * @param nested - The option names one level below, by the option that contains them.
  */
 export function assertNames(
   path: string,
@@ -18,8 +18,8 @@ export function assertNames(
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown === undefined) return
   const parent = Object.keys(nested).find((name) => nested[name]!.includes(unknown))
-  if (parent !== undefined) wrong(path + unknown, `is unknown; did you mean "${parent}.${unknown}"?`)
-  wrong(path + unknown, `is unknown; known are ${known.join(', ')}`)
+  if (parent !== undefined) invalidOption(path + unknown, `is unknown; did you mean "${parent}.${unknown}"?`)
+  invalidOption(path + unknown, `is unknown; known are ${known.join(', ')}`)
 }
 
 export function assertRecord(
@@ -27,47 +27,48 @@ export function assertRecord(
   value: unknown,
   right = 'must be a plain object',
 ): asserts value is Record<string, unknown> {
-  if (!isPlainObject(value)) wrong(name, right)
+  if (!isPlainObject(value)) invalidOption(name, right)
 }
 
-/** Of any realm. What other objects inherit would be passed over, a check among it. */
+/** Plain objects of any realm. Inherited members of other objects would be ignored, and a check may be among them. */
 function isPlainObject(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-export function assertText(name: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value === '') wrong(name, 'must be a non-empty string')
+export function assertNonEmptyString(name: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value === '') invalidOption(name, 'must be a non-empty string')
 }
 
 export function assertFunction(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'function') wrong(name, 'must be a function')
+  if (value !== undefined && typeof value !== 'function') invalidOption(name, 'must be a function')
 }
 
-export function assertFlag(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean') wrong(name, 'must be true or false')
+export function assertBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') invalidOption(name, 'must be true or false')
 }
 
-export function wholeNumber(name: string, value: unknown, least: number, unit = 'milliseconds'): number {
-  if (!Number.isSafeInteger(value) || (value as number) < least) {
-    wrong(name, `must be a whole number of ${unit}, at least ${least}`)
+export function wholeNumber(name: string, value: unknown, min: number, unit = 'milliseconds'): number {
+  if (!Number.isSafeInteger(value) || (value as number) < min) {
+    invalidOption(name, `must be a whole number of ${unit}, at least ${min}`)
   }
   return value as number
 }
 
-/** A copy of a list that has members, each of them checked. */
-export function list<T>(name: string, value: unknown, member: (name: string, value: unknown) => T): T[] {
-  if (!Array.isArray(value) || value.length === 0) wrong(name, 'must be a list with at least one entry')
-  return Array.from(value, (entry, index) => member(`${name}[${index}]`, entry))
+/** Returns a copy of a non-empty list whose entries are checked. */
+export function list<T>(name: string, value: unknown, entry: (name: string, value: unknown) => T): T[] {
+  if (!Array.isArray(value) || value.length === 0)
+    invalidOption(name, 'must be a list with at least one entry')
+  return Array.from(value, (each, index) => entry(`${name}[${index}]`, each))
 }
 
-export function text(name: string, value: unknown): string {
-  assertText(name, value)
+export function nonEmptyString(name: string, value: unknown): string {
+  assertNonEmptyString(name, value)
   return value
 }
 
-/** One non-empty string, or a list of them. */
-export function texts(name: string, value: unknown): string[] {
-  return Array.isArray(value) ? list(name, value, text) : [text(name, value)]
+/** Returns a list of non-empty strings. A single string becomes a list. */
+export function stringOrList(name: string, value: unknown): string[] {
+  return Array.isArray(value) ? list(name, value, nonEmptyString) : [nonEmptyString(name, value)]
 }

@@ -1,10 +1,17 @@
-import { assertFlag, assertFunction, assertNames, assertRecord, list, wholeNumber, wrong } from './assert.ts'
-import type { CacheSettings } from '../token-cache.ts'
-import { issuerOptionNames, issuerSettings, type IssuerSettings } from './issuer-options.ts'
 import type { Dispatcher } from '../jwks/fetch-json.ts'
-import type { IssuerFinder } from './types.ts'
+import {
+  assertBoolean,
+  assertFunction,
+  assertNames,
+  assertRecord,
+  invalidOption,
+  list,
+  wholeNumber,
+} from './assert.ts'
+import { issuerOptionNames, readIssuerOptions, type IssuerSettings } from './issuer-options.ts'
+import type { CacheOptions, JwksOptions, OneOrMoreIssuers, PluginOptions, ResolveIssuer } from './types.ts'
 
-/** How keys are kept, checked and with the defaults. Times are milliseconds. */
+/** The checked options of `jwks`, with defaults. Times are milliseconds. */
 export interface JwksSettings {
   readonly refreshInterval: number
   readonly maxStale: number
@@ -15,119 +22,125 @@ export interface JwksSettings {
   readonly prefetch: boolean
 }
 
-/** The plugin's options, checked and with their defaults; the callbacks are checked and not in here. */
-export interface Settings {
-  /** Those that are known from the start, or the function that finds them, whose answers are checked as they come. */
-  readonly issuers: readonly IssuerSettings[] | IssuerFinder
+/** The limits of the cache of verified tokens. */
+export interface CacheSettings {
+  /** Number of tokens. */
+  readonly max: number
+  /** Bytes in memory, estimated: tokens, headers and claims. */
+  readonly maxBytes: number
+}
+
+/** The checked options of the plugin, with defaults. Callbacks are checked too, but not included. */
+export interface PluginSettings {
+  /** The listed issuers, or the function that resolves them. Options that the function returns are checked when it returns them. */
+  readonly issuers: readonly IssuerSettings[] | ResolveIssuer
   readonly jwks: JwksSettings
-  /** Undefined where verified tokens are not remembered. */
+  /** Undefined if verified tokens are not cached. */
   readonly cache: CacheSettings | undefined
   readonly realm: string
   readonly allowInsecureIssuers: boolean
 }
 
-const ownNames = [
-  'issuers',
-  'jwks',
-  'cache',
-  'realm',
-  'getToken',
-  'formatUser',
-  'isRevoked',
-  'allowInsecureIssuers',
-]
-/** What Fastify itself takes at registration. */
+type Names<Options> = Record<keyof Options, true>
+
+const pluginNames = {
+  issuers: true,
+  jwks: true,
+  cache: true,
+  realm: true,
+  getToken: true,
+  formatUser: true,
+  isRevoked: true,
+  allowInsecureIssuers: true,
+} satisfies Names<PluginOptions<never, never, never> & Pick<OneOrMoreIssuers, 'issuers'>>
+const jwksNames = {
+  refreshInterval: true,
+  maxStale: true,
+  cooldown: true,
+  timeout: true,
+  maxResponseSize: true,
+  dispatcher: true,
+  prefetch: true,
+} satisfies Names<JwksOptions>
+const cacheNames = { max: true, maxBytes: true } satisfies Names<CacheOptions>
+
+/** The options that Fastify itself reads at registration. */
 const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
-const jwksNames = [
-  'refreshInterval',
-  'maxStale',
-  'cooldown',
-  'timeout',
-  'maxResponseSize',
-  'dispatcher',
-  'prefetch',
-]
-const cacheNames = ['max', 'maxBytes']
-/** The longest time that Node's timers know. */
-const longestTimeout = 2 ** 31 - 1
+const nestedNames = { jwks: Object.keys(jwksNames), cache: Object.keys(cacheNames) }
+
+/** The longest delay of Node's timers, in milliseconds. */
+const maxTimeout = 2 ** 31 - 1
+/** lru-cache allocates memory for all entries at once. */
+const maxTokens = 10_000_000
 
 /**
- * Reads the options once; they are neither changed nor looked at again.
+ * Checks the options of the plugin. They are neither changed nor read again.
  *
- * @throws {TypeError} that names the option and says what is right.
+ * @throws {TypeError} It names the option and says what is right.
  */
-export function readSettings(options: unknown): Settings {
+export function readPluginOptions(options: unknown): PluginSettings {
   assertRecord('options', options)
-  const {
-    realm = 'api',
-    getToken,
-    formatUser,
-    isRevoked,
-    allowInsecureIssuers,
-    jwks,
-    cache,
-    issuers,
-    ...others
-  } = options
-  assertNames('', options, [...issuerOptionNames, ...ownNames, ...fastifyNames], {
-    jwks: jwksNames,
-    cache: cacheNames,
-  })
+  assertNames('', options, [...issuerOptionNames, ...Object.keys(pluginNames), ...fastifyNames], nestedNames)
+  const { realm = 'api', getToken, formatUser, isRevoked, allowInsecureIssuers, jwks, cache } = options
   assertFunction('getToken', getToken)
   assertFunction('formatUser', formatUser)
   assertFunction('isRevoked', isRevoked)
-  assertFlag('allowInsecureIssuers', allowInsecureIssuers)
+  assertBoolean('allowInsecureIssuers', allowInsecureIssuers)
   if (typeof realm !== 'string' || !/^[\x20-\x7e]+$/.test(realm)) {
-    wrong('realm', 'must be a non-empty string of printable ASCII')
+    invalidOption('realm', 'must be a non-empty string of printable ASCII')
   }
-  const insecure = allowInsecureIssuers === true
+  const allowInsecure = allowInsecureIssuers === true
   return Object.freeze({
-    issuers: allIssuers(issuers, others, insecure),
-    jwks: jwksSettings(jwks),
-    cache: cacheSettings(cache),
+    issuers: readIssuers(options, allowInsecure),
+    jwks: readJwksOptions(jwks),
+    cache: readCacheOptions(cache),
     realm,
-    allowInsecureIssuers: insecure,
+    allowInsecureIssuers: allowInsecure,
   })
 }
 
-function allIssuers(
-  issuers: unknown,
-  others: Record<string, unknown>,
-  insecure: boolean,
-): Settings['issuers'] {
-  const own = Object.entries(others).filter(([name]) => issuerOptionNames.includes(name))
-  if (issuers === undefined) return Object.freeze([issuerSettings(Object.fromEntries(own), '', insecure)])
+function readIssuers(options: Record<string, unknown>, allowInsecure: boolean): PluginSettings['issuers'] {
+  const { issuers } = options
+  const own = Object.entries(options).filter(([name]) => issuerOptionNames.includes(name))
+  if (issuers === undefined) {
+    return Object.freeze([readIssuerOptions(Object.fromEntries(own), '', allowInsecure)])
+  }
   if (typeof issuers !== 'function' && !Array.isArray(issuers)) {
-    wrong('issuers', 'must be a list of issuers or a function; the options of one may stand at the top level')
+    invalidOption(
+      'issuers',
+      'must be a list of issuers or a function; the options of a single issuer may stand at the top level',
+    )
   }
   const misplaced = own.find(([, value]) => value !== undefined)
-  if (misplaced) wrong(misplaced[0], 'belongs in the entries of "issuers", or in what that function returns')
-  if (typeof issuers === 'function') return issuers as IssuerFinder
+  if (misplaced) {
+    invalidOption(misplaced[0], 'belongs in the entries of "issuers", or in the result of that function')
+  }
+  if (typeof issuers === 'function') return issuers as ResolveIssuer
   const seen = new Set<string>()
   const read = (name: string, entry: unknown): IssuerSettings => {
-    const settings = issuerSettings(entry, `${name}.`, insecure)
-    if (seen.has(settings.issuer)) wrong(name, 'names an issuer that is already in the list')
+    const settings = readIssuerOptions(entry, `${name}.`, allowInsecure)
+    if (seen.has(settings.issuer)) invalidOption(name, 'names an issuer that is already in the list')
     seen.add(settings.issuer)
     return settings
   }
   return Object.freeze(list('issuers', issuers, read))
 }
 
-function jwksSettings(jwks: unknown = {}): JwksSettings {
+function readJwksOptions(jwks: unknown = {}): JwksSettings {
   assertRecord('jwks', jwks)
-  assertNames('jwks.', jwks, jwksNames)
+  assertNames('jwks.', jwks, nestedNames.jwks)
   const { dispatcher, prefetch } = jwks
-  const number = (name: string, byDefault: number, least: number, unit?: string): number =>
-    wholeNumber(`jwks.${name}`, jwks[name] === undefined ? byDefault : jwks[name], least, unit)
-  assertFlag('jwks.prefetch', prefetch)
+  const number = (name: keyof JwksOptions, defaultValue: number, min: number, unit?: string): number =>
+    wholeNumber(`jwks.${name}`, jwks[name] === undefined ? defaultValue : jwks[name], min, unit)
+  assertBoolean('jwks.prefetch', prefetch)
   if (
     dispatcher !== undefined &&
     typeof (dispatcher as Partial<Dispatcher> | null)?.dispatch !== 'function'
   ) {
-    wrong('jwks.dispatcher', 'must be an undici dispatcher')
+    invalidOption('jwks.dispatcher', 'must be an undici dispatcher')
   }
   const timeout = number('timeout', 5_000, 1)
-  if (timeout > longestTimeout) wrong('jwks.timeout', `must be at most ${longestTimeout}`)
+  if (timeout > maxTimeout) invalidOption('jwks.timeout', `must be at most ${maxTimeout}`)
   return Object.freeze({
     refreshInterval: number('refreshInterval', 300_000, 1),
     maxStale: number('maxStale', 3_600_000, 0),
@@ -139,19 +152,15 @@ function jwksSettings(jwks: unknown = {}): JwksSettings {
   })
 }
 
-/** Room for the places of the tokens is made at once. */
-const mostTokens = 10_000_000
-
-function cacheSettings(cache: unknown = {}): CacheSettings | undefined {
+function readCacheOptions(cache: unknown = {}): CacheSettings | undefined {
   if (cache === false) return undefined
-  if (typeof cache !== 'object' || cache === null) wrong('cache', 'must be { max, maxBytes } or false')
-  assertRecord('cache', cache)
-  assertNames('cache.', cache, cacheNames)
+  assertRecord('cache', cache, 'must be { max, maxBytes } or false')
+  assertNames('cache.', cache, nestedNames.cache)
   const { max = 10_000, maxBytes = 67_108_864 } = cache
   const settings = {
     max: wholeNumber('cache.max', max, 1, 'tokens'),
     maxBytes: wholeNumber('cache.maxBytes', maxBytes, 1, 'bytes'),
   }
-  if (settings.max > mostTokens) wrong('cache.max', `must be at most ${mostTokens}`)
+  if (settings.max > maxTokens) invalidOption('cache.max', `must be at most ${maxTokens}`)
   return Object.freeze(settings)
 }

@@ -1,113 +1,117 @@
+import type { Dispatcher } from '../jwks/fetch-json.ts'
 import type { JwsAlgorithm } from '../jwt/algorithms.ts'
 import type { ClaimValue } from '../jwt/claim-values.ts'
-import type { Dispatcher } from '../jwks/fetch-json.ts'
 
-/** What an issuer's tokens must be like. Times are milliseconds. */
+/** The allowed values of a claim: a value, a list of values, or an object with the allowed values of the claim's members. */
+export type AllowedClaim = ClaimValue | readonly ClaimValue[] | { readonly [member: string]: AllowedClaim }
+
+/** The rules of an issuer for its tokens. Times are milliseconds. */
 export interface TokenOptions {
   /**
-   * One of these must be in `aud`. `false` is the one way to go without, for issuers whose access tokens have no
-   * `aud` (Amazon Cognito): then tell your own tokens apart by `claims`.
+   * One of these must be in `aud`. `false` is the only way to accept tokens for any audience, for issuers whose access tokens have
+   * no `aud` (Amazon Cognito): use `claims` to recognise your own tokens.
    */
   audience: string | readonly string[] | false
   /**
-   * The algorithms that tokens may be signed with. `EdDSA` and `Ed25519` are one.
+   * The allowed signature algorithms. `EdDSA` and `Ed25519` are the same.
    *
    * @defaultValue all asymmetric ones; with `secret` `['HS256']`
    */
   algorithms?: readonly (JwsAlgorithm | 'Ed25519')[]
-  /** Values that claims must have, each a value or a list of allowed ones. */
-  claims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>>
   /**
-   * How far the clocks of issuer and server may be apart.
+   * The values that claims must have: a value or a list of allowed values. A claim that is a list must contain one of them. An object
+   * descends into the claim: `{ realm_access: { roles: 'admin' } }`.
+   */
+  claims?: Readonly<Record<string, AllowedClaim>>
+  /**
+   * The accepted difference between the clocks of the issuer and of the server.
    *
    * @defaultValue 5,000
    */
   clockTolerance?: number
-  /** How long after `iat` a token is taken; `iat` is then required. Off by default. */
+  /** The maximum age of a token by `iat`, which is then required. Off by default. */
   maxTokenAge?: number
-  /** Claims that must be there beside `iss`, `exp` and `aud`. */
+  /** Claims that must be present in addition to `iss`, `exp` and `aud`. */
   requiredClaims?: readonly string[]
-  /** `'rfc9068'`: the header type `at+jwt` and the claims that RFC 9068 section 2.2 requires. */
+  /** `'rfc9068'`: requires the header type `at+jwt` and the claims of RFC 9068 section 2.2. */
   profile?: 'rfc9068'
 }
 
-/** Which issuer, in Auth0's short form or by its name. */
+/** The issuer, by its name or in Auth0's short form. */
 export type IssuerName =
   | {
       /**
-       * Auth0's short form, a host name with an optional port: the issuer is `https://DOMAIN/`, its keys are at
+       * Auth0's short form, a host name with an optional port. The issuer is `https://DOMAIN/`, and its keys are at
        * `https://DOMAIN/.well-known/jwks.json`.
        */
       domain: string
       issuer?: never
     }
   | {
-      /** The exact `iss` of its tokens. Unless `jwksUri` or `secret` is given, a URL from which its keys are discovered. */
+      /** The exact `iss` of its tokens. Without `jwksUri` and `secret` it is a URL, and the keys are discovered from it. */
       issuer: string
       domain?: never
     }
 
-/** Where the keys are, when not by discovery. */
+/** The keys of the issuer. Without these options they are discovered. */
 export type IssuerKeys =
   | {
-      /** Where the JWK Set is. */
+      /** The URL of the JWK Set. */
       jwksUri?: string
       secret?: never
     }
   | {
-      /** The shared secret of HS256, HS384 or HS512: text (its UTF-8 is taken) or bytes, at least as long as the hash. */
+      /** The shared secret of HS256, HS384 or HS512: a string (UTF-8) or bytes, at least as long as the hash. */
       secret: string | Uint8Array
       jwksUri?: never
     }
 
-/** One issuer whose access tokens are accepted. */
+/** An issuer whose access tokens are accepted. */
 export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys
 
 /**
- * Finds an issuer by the `iss` of a token that nobody has verified yet: a stranger may have written it. Look it up
- * in your own record of whom you know, whole and exactly, and return that issuer's options, or undefined for one
- * that you don't know. Never make options out of the name: whoever owns a name that fits your pattern would be let in,
- * and their server be fetched from.
+ * Resolves the `iss` of a token to the options of an issuer. The token was not verified: an attacker may have chosen its `iss`. Look
+ * the exact value up in your own records, and return the options of that issuer, or undefined for an unknown one. Never build
+ * options from the `iss`: an attacker could then register a name that fits your pattern, and the plugin would fetch keys from it.
  *
- * It is called with non-empty strings of at most 1,024 characters, once for each issuer within
- * `jwks.refreshInterval` (for one that it doesn't know: within `jwks.cooldown`), whatever is asked meanwhile. Up to
- * 10,000 issuers are remembered. Where the answer is another one than before, the issuer starts anew, without the
- * keys and tokens that were known; undefined ends it.
+ * The function is called with non-empty strings of at most 1,024 characters, once per issuer in `jwks.refreshInterval` (for an
+ * unknown issuer: in `jwks.cooldown`). Concurrent requests share one call. Up to 10,000 issuers are remembered. If the options change,
+ * the issuer starts without known keys and cached tokens. Undefined removes the issuer.
  *
- * What it throws, or rejects with, passes through unchanged. Wrong options, and those of another issuer than the one
- * asked for, are a refusal as undefined is, and a line in the log. It is waited for as long as `jwks.timeout`.
+ * An error that the function throws or rejects with passes through unchanged. Wrong options, and options of another issuer,
+ * refuse the token as undefined does, and are logged. The function may take as long as `jwks.timeout`.
  */
-export type IssuerFinder = (iss: string) => IssuerOptions | undefined | Promise<IssuerOptions | undefined>
+export type ResolveIssuer = (iss: string) => IssuerOptions | undefined | Promise<IssuerOptions | undefined>
 
-/** How keys are kept. Times are milliseconds. */
+/** How keys are fetched and kept. Times are milliseconds. */
 export interface JwksOptions {
   /**
-   * How old the knowledge of a key may get while its issuer can be reached, and an answer of the function `issuers`.
+   * The maximum age of keys while their issuer can be reached, and of a result of the function `issuers`.
    *
    * @defaultValue 300,000
    */
   refreshInterval?: number
   /**
-   * How long after the last good answer known keys go on working while the issuer can't be reached. 0: not at all.
+   * How long known keys keep working after the last good answer while the issuer can't be reached. 0: not at all.
    *
    * @defaultValue 3,600,000
    */
   maxStale?: number
   /**
-   * The time in which all unknown `kid`s of an issuer together cause at most 2 look-ups, and in which the function
-   * `issuers` is asked once for an issuer that it doesn't know. 0: no bound.
+   * All unknown `kid`s of an issuer together cause at most 2 fetches in this time. The function `issuers` is called at most once in
+   * this time for the same unknown issuer. 0: no limit.
    *
    * @defaultValue 10,000
    */
   cooldown?: number
   /**
-   * How long a look-up may take, discovery included.
+   * The maximum time of a fetch, discovery included.
    *
    * @defaultValue 5,000
    */
   timeout?: number
   /**
-   * Bytes that an issuer's answer may have, unpacked.
+   * The maximum size of an issuer's answer in bytes, unpacked.
    *
    * @defaultValue 1,048,576
    */
@@ -115,24 +119,24 @@ export interface JwksOptions {
   /** An undici dispatcher for the fetches: a proxy, a private CA, an agent of your own. */
   dispatcher?: Dispatcher
   /**
-   * `true`: keys are fetched before the server is ready, and readiness fails where they can't be. Of issuers that
-   * are found by a function there are none yet.
+   * `true`: keys are fetched before the server is ready, and readiness fails if they can't be fetched. A function `issuers` has
+   * no issuers to fetch from at that time.
    *
    * @defaultValue false
    */
   prefetch?: boolean
 }
 
-/** Bounds of the cache of verified tokens. */
+/** Limits of the cache of verified tokens. */
 export interface CacheOptions {
   /**
-   * How many tokens are remembered.
+   * The maximum number of tokens.
    *
    * @defaultValue 10,000
    */
   max?: number
   /**
-   * How many bytes they may take in memory, about.
+   * The maximum number of bytes in memory, estimated.
    *
    * @defaultValue 67,108,864 (64 MiB)
    */
@@ -140,28 +144,27 @@ export interface CacheOptions {
 }
 
 /**
- * What holds for all issuers.
+ * Options that apply to all issuers.
  *
- * @typeParam Request - What the callbacks get as a request.
+ * @typeParam Request - The request that callbacks get.
  * @typeParam Claims - The claims of a verified token.
- * @typeParam User - What `request.user` is.
+ * @typeParam User - The type of `request.user`.
  */
 export interface PluginOptions<Request, Claims, User> {
-  /** How keys are kept. */
+  /** How keys are fetched and kept. */
   jwks?: JwksOptions
   /**
-   * Tokens that are verified for the second time are remembered, so that their signature needn't be verified again:
-   * until they expire, their key is removed, or tokens that are used more take their place. `false`: each is verified each time.
+   * A token is cached when it is verified for the second time, so that its signature isn't verified again. It leaves the cache
+   * when its key is removed, or when tokens that are used more often need its place. `false`: every token is verified every time.
    */
   cache?: CacheOptions | false
-  /** Finds the token instead of the Authorization header; undefined where there is none. */
+  /** Returns the token, instead of the Authorization header. Undefined means that there is none. */
   getToken?: (request: Request) => string | undefined | Promise<string | undefined>
-  /** Makes `request.user` of the claims, for each request. */
+  /** Makes `request.user` from the claims, for each request. */
   formatUser?: (claims: Claims, request: Request) => User | Promise<User>
   /**
-   * Whether a token has been revoked; asked for each request once the token is verified. The token passes on
-   * `false` only. Know a token by its `jti`: an
-   * ECDSA signature has a second valid spelling, so that the text of a token doesn't name it.
+   * Whether a token was revoked. It is called for each request after the token is verified. The request passes on `false` only.
+   * Identify a token by its `jti`: an ECDSA signature has a second valid encoding, so the text of a token does not identify it.
    */
   isRevoked?: (claims: Claims, request: Request) => boolean | Promise<boolean>
   /**
@@ -171,7 +174,7 @@ export interface PluginOptions<Request, Claims, User> {
    */
   realm?: string
   /**
-   * Lets issuers and key sets be fetched over http. For tests and closed networks only.
+   * Allows http for issuers and JWK Sets. For tests and closed networks only.
    *
    * @defaultValue false
    */
@@ -179,9 +182,9 @@ export interface PluginOptions<Request, Claims, User> {
 }
 
 /**
- * What a verified token must permit, all of it.
+ * The requirements for a verified token. All of them must be met.
  *
- * @typeParam Request - What `check` gets as a request.
+ * @typeParam Request - The request that `check` gets.
  * @typeParam Claims - The claims of a verified token.
  */
 export interface AuthorizationRule<Request, Claims> {
@@ -189,19 +192,21 @@ export interface AuthorizationRule<Request, Claims> {
   scope?: string | readonly string[]
   /** Scopes of which the token must have one. */
   anyScope?: string | readonly string[]
-  /** Values that claims must be or, where the claim is a list, hold: each a value or a list of which one will do. */
-  claims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>>
   /**
-   * How the user must have authenticated (RFC 9470): the authentication contexts of which the token's `acr` must be
-   * one, in the order of preference.
+   * The values that claims must have: a value or a list of allowed values. A claim that is a list must contain one of them. An object
+   * descends into the claim: `{ realm_access: { roles: 'admin' } }`.
+   */
+  claims?: Readonly<Record<string, AllowedClaim>>
+  /**
+   * The accepted authentication contexts (RFC 9470), in order of preference. The token's `acr` must be one of them.
    */
   acr?: string | readonly string[]
   /**
-   * How long ago the user may have authenticated by the token's `auth_time`, which is then required (RFC 9470): in
-   * milliseconds, at least 1,000. The challenge has it in whole seconds.
+   * The maximum age of the user's authentication by `auth_time`, which is then required (RFC 9470): in milliseconds, at least
+   * 1,000. The challenge has it in whole seconds.
    */
   maxAuthAge?: number
-  /** A rule of your own, asked last. Passes on `true` only. */
+  /** A check of your own. It is called last, and passes on `true` only. */
   check?: (claims: Claims, request: Request) => boolean | Promise<boolean>
 }
 
@@ -209,8 +214,8 @@ export interface AuthorizationRule<Request, Claims> {
 export type OneOrMoreIssuers =
   | (IssuerOptions & { issuers?: never })
   | ({
-      /** The issuers, or a function that finds them by their names. */
-      issuers: readonly IssuerOptions[] | IssuerFinder
+      /** The issuers, or a function that resolves them by name. */
+      issuers: readonly IssuerOptions[] | ResolveIssuer
     } & {
       [Name in keyof TokenOptions | 'domain' | 'issuer' | 'jwksUri' | 'secret']?: never
     })

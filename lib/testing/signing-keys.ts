@@ -1,5 +1,5 @@
 import { canonicalAlgorithm, type AsymmetricAlgorithm } from '../jwt/algorithms.ts'
-import { assertFlag, wrong } from '../options/assert.ts'
+import { assertBoolean, invalidOption } from '../options/assert.ts'
 import { isSecretAlgorithm } from './test-issuer-options.ts'
 import { assertAlgorithm, assertOptions, createTestKey, keyAlgorithms, type TestKey } from './test-key.ts'
 import { keySigner, noSignature, secretSigner, type Signer } from './test-token.ts'
@@ -40,7 +40,7 @@ export class SigningKeys {
     assertOptions('rotate', options, ['algorithm', 'keepOld'])
     const { algorithm = this.current.algorithm, keepOld = true } = options
     assertAlgorithm('rotate.algorithm', algorithm, keyAlgorithms)
-    assertFlag('rotate.keepOld', keepOld)
+    assertBoolean('rotate.keepOld', keepOld)
     this.current = createTestKey({ algorithm })
     if (!keepOld) {
       this.published = []
@@ -52,7 +52,8 @@ export class SigningKeys {
 
   remove(kid: string): void {
     const kept = this.published.filter((key) => key.kid !== kid)
-    if (kept.length === this.published.length) wrong('remove.kid', 'must be the kid of a published key')
+    if (kept.length === this.published.length)
+      invalidOption('remove.kid', 'must be the kid of a published key')
     this.published = kept
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { secretAlgorithms, type JwsAlgorithm, type SecretAlgorithm } from '../jwt/algorithms.ts'
-import { texts, wrong } from '../options/assert.ts'
+import { stringOrList, invalidOption } from '../options/assert.ts'
 import { assertAlgorithm, assertOptions, createTestKey, type TestKey } from './test-key.ts'
 import { assertKey, issuerAlgorithms } from './test-token.ts'
 
@@ -70,23 +70,24 @@ export function testIssuerSettings(options: TestIssuerOptions): TestIssuerSettin
   assertOptions('createTestIssuer', options, ['audience', 'algorithm', 'secret', 'key', 'path', 'port'])
   const { audience = 'api', secret, key, path = '', port = 0 } = options
   const { algorithm = secret === undefined ? undefined : 'HS256' } = options
-  if (audience !== false) texts('createTestIssuer.audience', audience)
+  if (audience !== false) stringOrList('createTestIssuer.audience', audience)
   if (algorithm !== undefined) assertAlgorithm('createTestIssuer.algorithm', algorithm, issuerAlgorithms)
   if (key !== undefined) assertKey('createTestIssuer.key', key)
   if (typeof path !== 'string' || !/^(\/[^?#\s]*)?$/.test(path)) {
-    wrong('createTestIssuer.path', 'must begin with a slash and have no query')
+    invalidOption('createTestIssuer.path', 'must begin with a slash and have no query')
   }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    wrong('createTestIssuer.port', 'must be a whole number from 0 to 65535')
+    invalidOption('createTestIssuer.port', 'must be a whole number from 0 to 65535')
   }
   const settings = { audience, path, port, secret: secret ?? randomBytes(64).toString('base64url') }
   if (isSecretAlgorithm(algorithm)) {
     assertSecret(settings.secret, secretAlgorithms[algorithm])
     return { ...settings, secretAlgorithm: algorithm, key: key ?? createTestKey() }
   }
-  if (secret !== undefined) wrong('createTestIssuer.algorithm', 'must be HS256, HS384 or HS512 beside secret')
+  if (secret !== undefined)
+    invalidOption('createTestIssuer.algorithm', 'must be HS256, HS384 or HS512 beside secret')
   if (key !== undefined && algorithm !== undefined) {
-    wrong('createTestIssuer.algorithm', 'must not be given beside key, which has one')
+    invalidOption('createTestIssuer.algorithm', 'must not be given beside key, which has one')
   }
   return {
     ...settings,
@@ -100,7 +101,8 @@ function assertSecret(secret: unknown, bytes: number): void {
     typeof secret === 'string'
       ? Buffer.byteLength(secret) >= bytes
       : secret instanceof Uint8Array && secret.byteLength >= bytes
-  if (!isLongEnough) wrong('createTestIssuer.secret', `must be text or bytes, at least ${bytes} bytes long`)
+  if (!isLongEnough)
+    invalidOption('createTestIssuer.secret', `must be text or bytes, at least ${bytes} bytes long`)
 }
 
 export function isSecretAlgorithm(algorithm: string | undefined): algorithm is SecretAlgorithm {

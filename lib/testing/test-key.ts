@@ -6,7 +6,7 @@ import {
   type KeyPairKeyObjectResult,
 } from 'node:crypto'
 import { asymmetricAlgorithms, type AsymmetricAlgorithm } from '../jwt/algorithms.ts'
-import { assertNames, assertRecord, text, wrong } from '../options/assert.ts'
+import { assertNames, assertRecord, nonEmptyString, invalidOption } from '../options/assert.ts'
 
 /** The algorithms that there are keys for. */
 export const keyAlgorithms: readonly string[] = [...Object.keys(asymmetricAlgorithms), 'Ed25519']
@@ -59,7 +59,7 @@ export interface TestKeyOptions {
 export function createTestKey(options: TestKeyOptions = {}): TestKey {
   assertOptions('createTestKey', options, ['algorithm', 'kid'])
   const { algorithm = 'ES256', kid = randomUUID() } = options
-  text('createTestKey.kid', kid)
+  nonEmptyString('createTestKey.kid', kid)
   assertAlgorithm('createTestKey.algorithm', algorithm, keyAlgorithms)
   const { kty, crv } = asymmetricAlgorithms[algorithm === 'Ed25519' ? 'EdDSA' : algorithm]
   const { publicKey, privateKey } = generate(kty, crv)
@@ -82,7 +82,7 @@ export function assertOptions(name: string, options: object, known: readonly str
 
 /** Refuses what is not in a list of algorithms. */
 export function assertAlgorithm(name: string, algorithm: unknown, known: readonly string[]): void {
-  if (!known.includes(algorithm as string)) wrong(name, `must be one of ${known.join(', ')}`)
+  if (!known.includes(algorithm as string)) invalidOption(name, `must be one of ${known.join(', ')}`)
 }
 
 function generate(kty: string, crv: string | undefined): KeyPairKeyObjectResult {

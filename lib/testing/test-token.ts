@@ -1,6 +1,6 @@
 import { constants, createHmac, KeyObject, sign } from 'node:crypto'
 import { canonicalAlgorithm, secretAlgorithms, type JwsAlgorithm } from '../jwt/algorithms.ts'
-import { assertFlag, assertRecord, wrong } from '../options/assert.ts'
+import { assertBoolean, assertRecord, invalidOption } from '../options/assert.ts'
 import { assertAlgorithm, assertOptions, keyAlgorithms, type TestKey } from './test-key.ts'
 
 /** The algorithms that an issuer signs with. */
@@ -72,21 +72,22 @@ export function assertTokenOptions(claims: unknown, options: TestTokenOptions): 
   const { header, expiresIn, algorithm, key, forged } = options
   if (header !== undefined) assertRecord('token.header', header)
   if (expiresIn !== undefined && !Number.isSafeInteger(expiresIn)) {
-    wrong('token.expiresIn', 'must be a whole number of milliseconds')
+    invalidOption('token.expiresIn', 'must be a whole number of milliseconds')
   }
   if (algorithm !== undefined) assertAlgorithm('token.algorithm', algorithm, [...issuerAlgorithms, 'none'])
   if (key !== undefined) assertKey('token.key', key)
-  if (key !== undefined && algorithm !== undefined) wrong('token.algorithm', 'must not be given beside key')
-  assertFlag('token.forged', forged)
+  if (key !== undefined && algorithm !== undefined)
+    invalidOption('token.algorithm', 'must not be given beside key')
+  assertBoolean('token.forged', forged)
   if (forged === true && algorithm === 'none') {
-    wrong('token.forged', "must not be given beside algorithm 'none', which has no signature")
+    invalidOption('token.forged', "must not be given beside algorithm 'none', which has no signature")
   }
 }
 
 export function assertKey(name: string, key: unknown): asserts key is TestKey {
   const { algorithm, jwk, privateKey } = (key ?? {}) as Partial<TestKey>
   const isKey = privateKey instanceof KeyObject && typeof jwk?.kid === 'string'
-  if (!isKey || !keyAlgorithms.includes(algorithm!)) wrong(name, 'must be a key of createTestKey')
+  if (!isKey || !keyAlgorithms.includes(algorithm!)) invalidOption(name, 'must be a key of createTestKey')
 }
 
 /** Signs data as JWS wants it (RFC 7518 section 3, RFC 8037 section 3.1). */
