@@ -1,4 +1,4 @@
-import type { IssuerFinder, IssuerOptions } from 'fastify-jwks-auth'
+import type { ResolveIssuer, IssuerOptions } from 'fastify-jwks-auth'
 
 // #region auth0
 export const auth0: IssuerOptions = {
@@ -34,7 +34,7 @@ const ofTenant = (tenant: string): IssuerOptions => ({
 const customers = ['8a3b1c2d-0000-4000-8000-5e6f7a8b9c0d', 'c4d5e6f7-0000-4000-8000-1a2b3c4d5e6f']
 const byIssuer = new Map(customers.map((tenant) => [ofTenant(tenant).issuer, ofTenant(tenant)]))
 
-export const entraTenants: IssuerFinder = (iss) => byIssuer.get(iss)
+export const entraTenants: ResolveIssuer = (iss) => byIssuer.get(iss)
 // #endregion
 
 // #region cognito

@@ -2,7 +2,6 @@ import { JwksAuthError, refusals } from '../errors.ts'
 import { discoverJwksUri } from '../jwks/discovery.ts'
 import { fetchJson } from '../jwks/fetch-json.ts'
 import type { VerificationKey } from '../jwks/jwk.ts'
-import { JwksReporter } from '../jwks/jwks-reporter.ts'
 import type { KeyStatus } from '../jwks/jwks-state.ts'
 import { RemoteJwks, type KeyResult } from '../jwks/remote-jwks.ts'
 import { canonicalAlgorithm, type AsymmetricAlgorithm, type JwsAlgorithm } from '../jwt/algorithms.ts'
@@ -119,11 +118,10 @@ function publishedKeys(
 ): KeySource {
   const { jwks, allowInsecureIssuers, log, onRemoved } = context
   const verifiers = new Map<VerificationKey, KeyVerifier>()
-  const reporter = new JwksReporter(issuer, log)
   const remote = new RemoteJwks({
     ...jwks,
     issuer,
-    reporter,
+    log,
     async fetchJwks(signal) {
       const get = (url: URL): Promise<unknown> => fetchJson(url, { ...jwks, signal })
       // Discovery is part of every fetch, so keys are never fetched from a URL that the issuer no longer uses.
@@ -136,25 +134,17 @@ function publishedKeys(
       onRemoved(removed)
     },
   })
-  const verifierOf = (key: VerificationKey): KeyVerifier => {
+  const verifierOf = (result: KeyResult): KeyVerifier | undefined => {
+    if ('missing' in result) return undefined
+    const { key } = result
     let verifier = verifiers.get(key)
     if (!verifier) verifiers.set(key, (verifier = createVerifier(key.pem!, key.alg)))
     return verifier
   }
-  const report = (kid: unknown, result: KeyResult): void => {
-    if ('key' in result) {
-      if (result.staleAge !== undefined) reporter.servedStale(result.key.kid, result.staleAge)
-    } else if (result.missing === 'no-kid') reporter.missingKid()
-    else if (result.missing === 'kid') reporter.unknownKid(kid as string)
-  }
   return {
     verifierOf(kid, algorithm) {
-      const use = (result: KeyResult): KeyVerifier | undefined => {
-        report(kid, result)
-        return 'key' in result ? verifierOf(result.key) : undefined
-      }
       const result = remote.find(kid, algorithm as AsymmetricAlgorithm)
-      return result instanceof Promise ? result.then(use) : use(result)
+      return result instanceof Promise ? result.then(verifierOf) : verifierOf(result)
     },
     verifiers: () => verifiers.values(),
     freshUntil: () => remote.freshUntil,

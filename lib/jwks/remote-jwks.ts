@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { JwksAuthError, jwksUnavailable } from '../errors.ts'
 import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
+import type { Log } from '../log.ts'
 import type { VerificationKey } from './jwk.ts'
 import type * as JwkSets from './jwk-set.ts'
-import type { JwksReporter } from './jwks-reporter.ts'
+import { JwksReporter } from './jwks-reporter.ts'
 import { JwksState, type JwksStateOptions, type KeyStatus } from './jwks-state.ts'
 import { UnknownKidLimiter } from './unknown-kid-limiter.ts'
 
@@ -13,7 +14,7 @@ export interface RemoteJwksOptions extends JwksStateOptions {
   readonly fetchJwks: (signal: AbortSignal) => Promise<unknown>
   /** The time in which unknown `kid`s share their limit of fetches. */
   readonly cooldown: number
-  readonly reporter: JwksReporter
+  readonly log: Log
   /** Called with the keys that the issuer no longer publishes. */
   readonly onRemoved?: (keys: readonly VerificationKey[]) => void
   /** A monotonic clock. */
@@ -60,6 +61,7 @@ export class RemoteJwks {
   readonly #now: () => number
   readonly #limiter: UnknownKidLimiter
   readonly #state: JwksState
+  readonly #reporter: JwksReporter
   /** The fetch in flight, at most one. It resolves to whether there was a good answer, and never rejects. */
   #fetching: Promise<boolean> | undefined
   #abort: AbortController | undefined
@@ -70,6 +72,7 @@ export class RemoteJwks {
     this.#now = options.now ?? (() => performance.now())
     this.#limiter = new UnknownKidLimiter(options.cooldown)
     this.#state = new JwksState(options)
+    this.#reporter = new JwksReporter(options.issuer, options.log)
   }
 
   /**
@@ -78,14 +81,10 @@ export class RemoteJwks {
    * @throws {JwksAuthError} `jwks_unavailable`
    */
   find(kid: unknown, alg: AsymmetricAlgorithm): KeyResult | Promise<KeyResult> {
-    if (typeof kid !== 'string') return { missing: 'no-kid' }
-    const now = this.#now()
-    const set = this.#state.usable(now)
-    if (set?.has(kid)) {
-      if (this.#state.isRefreshDue(now)) void this.#fetch()
-      return findIn(set, kid, alg, this.#state.staleAge(now))
-    }
-    return this.#isLimited(kid, now) ? { missing: 'kid' } : this.#fetchFor(kid, alg)
+    const result = this.#lookup(kid, alg)
+    return result instanceof Promise
+      ? result.then((found) => this.#report(kid, found))
+      : this.#report(kid, result)
   }
 
   /** Until when the result of `find` for a known key stays the same, unless the key is removed before. */
@@ -114,6 +113,25 @@ export class RemoteJwks {
   close(): void {
     this.#closed = true
     this.#abort?.abort('closed')
+  }
+
+  #lookup(kid: unknown, alg: AsymmetricAlgorithm): KeyResult | Promise<KeyResult> {
+    if (typeof kid !== 'string') return { missing: 'no-kid' }
+    const now = this.#now()
+    const set = this.#state.usable(now)
+    if (set?.has(kid)) {
+      if (this.#state.isRefreshDue(now)) void this.#fetch()
+      return findIn(set, kid, alg, this.#state.staleAge(now))
+    }
+    return this.#isLimited(kid, now) ? { missing: 'kid' } : this.#fetchFor(kid, alg)
+  }
+
+  #report(kid: unknown, result: KeyResult): KeyResult {
+    if ('key' in result) {
+      if (result.staleAge !== undefined) this.#reporter.servedStale(result.key.kid, result.staleAge)
+    } else if (result.missing === 'no-kid') this.#reporter.missingKid()
+    else if (result.missing === 'kid') this.#reporter.unknownKid(kid as string)
+    return result
   }
 
   /** Whether an unknown `kid` causes no fetch, because the limit is reached and no fetch is needed for another reason. */
@@ -153,7 +171,7 @@ export class RemoteJwks {
 
   async #fetchOnce(unknownKid: string | undefined): Promise<boolean> {
     if (this.#closed) return false
-    const { issuer, fetchJwks, timeout, reporter, onRemoved } = this.#options
+    const { issuer, fetchJwks, timeout, onRemoved } = this.#options
     const startedAt = this.#now()
     const abort = (this.#abort = new AbortController())
     const deadline = setTimeout(() => abort.abort('timeout'), timeout)
@@ -165,7 +183,7 @@ export class RemoteJwks {
       const set = new JwkSet(document, issuer, this.#state.current)
       const removed = this.#state.update(set, startedAt)
       onRemoved?.(removed)
-      reporter.fetched(set, removed, this.#now() - startedAt)
+      this.#reporter.fetched(set, removed, this.#now() - startedAt)
       if (unknownKid !== undefined) this.#limiter.add(unknownKid, startedAt)
       return true
     } catch (error) {
@@ -173,7 +191,7 @@ export class RemoteJwks {
       if (this.#closed) return false
       const now = this.#now()
       this.#state.backoff.failed(now, message)
-      reporter.fetchFailed(message, skipped, now - startedAt)
+      this.#reporter.fetchFailed(message, skipped, now - startedAt)
       return false
     } finally {
       clearTimeout(deadline)

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import type { AsymmetricAlgorithm } from '../../lib/jwt/algorithms.ts'
 import { JwksAuthError } from '../../lib/errors.ts'
-import { RemoteKeys, type RemoteKeysOptions } from '../../lib/jwks/remote-jwks.ts'
+import { RemoteJwks, type RemoteJwksOptions } from '../../lib/jwks/remote-jwks.ts'
 
-interface LookUp {
+interface Fetch {
   readonly at: number
   readonly signal: AbortSignal
   answer(document: unknown): void
@@ -18,16 +18,16 @@ export class ScriptedIssuer {
   keys: unknown[]
   /** Why it doesn't answer, if it doesn't. */
   failure: string | undefined
-  /** Whether look-ups are left to be answered by hand. */
+  /** Whether fetches are left to be answered by hand. */
   held = false
-  readonly lookUps: LookUp[] = []
+  readonly fetches: Fetch[] = []
   /** What was logged. */
   readonly log: { level: 'warn' | 'info' | 'debug'; message: string; [detail: string]: unknown }[] = []
-  readonly remote: RemoteKeys
+  readonly remote: RemoteJwks
 
-  constructor(keys: unknown[], options: Partial<RemoteKeysOptions> = {}) {
+  constructor(keys: unknown[], options: Partial<RemoteJwksOptions> = {}) {
     this.keys = keys
-    this.remote = new RemoteKeys({
+    this.remote = new RemoteJwks({
       issuer: 'https://id.example.com/',
       refreshInterval: 300_000,
       maxStale: 3_600_000,
@@ -39,7 +39,7 @@ export class ScriptedIssuer {
         debug: (details, message) => this.log.push({ level: 'debug', message, ...details }),
       },
       now: () => this.time,
-      fetchKeys: (signal) => this.#fetch(signal),
+      fetchJwks: (signal) => this.#fetch(signal),
       ...options,
     })
   }
@@ -47,14 +47,15 @@ export class ScriptedIssuer {
   /** The verdict on a kid: the PEM of its key, 'none', or the code of the refusal. */
   async ask(kid: unknown, alg: AsymmetricAlgorithm = 'EdDSA'): Promise<string> {
     try {
-      return (await this.remote.find(kid as string, alg))?.pem ?? 'none'
+      const result = await this.remote.find(kid, alg)
+      return 'key' in result ? result.key.pem! : 'none'
     } catch (error) {
       if (error instanceof JwksAuthError) return error.code
       throw error
     }
   }
 
-  /** Asks at another time, and lets a look-up in the background come to its end. */
+  /** Asks at another time, and lets a fetch in the background come to its end. */
   async askAt(time: number, kid: unknown): Promise<string> {
     this.time = time
     const verdict = await this.ask(kid)
@@ -64,13 +65,13 @@ export class ScriptedIssuer {
 
   /** Whether there is an answer without waiting. */
   knows(kid: unknown): boolean {
-    return !(this.remote.find(kid as string, 'EdDSA') instanceof Promise)
+    return !(this.remote.find(kid, 'EdDSA') instanceof Promise)
   }
 
   /** Look-ups since this was asked last. */
-  newLookUps(): number {
+  newFetches(): number {
     const before = this.#counted
-    this.#counted = this.lookUps.length
+    this.#counted = this.fetches.length
     return this.#counted - before
   }
 
@@ -79,7 +80,7 @@ export class ScriptedIssuer {
   async #fetch(signal: AbortSignal): Promise<unknown> {
     return new Promise((answer, reject) => {
       const fail = (reason: string): void => reject(new Error(reason))
-      this.lookUps.push({ at: this.time, signal, answer, fail })
+      this.fetches.push({ at: this.time, signal, answer, fail })
       signal.addEventListener('abort', () => fail(String(signal.reason)))
       if (this.held) return
       if (this.failure === undefined) answer({ keys: this.keys })

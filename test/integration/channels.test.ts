@@ -32,12 +32,12 @@ suite('events of keys', () => {
     issuer.held = true
     const verdict = issuer.ask('one')
     issuer.time = 70
-    issuer.lookUps[0]!.answer({ keys: [one, two] })
+    issuer.fetches[0]!.answer({ keys: [one, two] })
     await verdict
     t.assert.deepEqual(events, [{ issuer: scripted, kids: ['one', 'two'], duration: 70 }])
   })
 
-  test('each failed look-up is told with the reason', async (t) => {
+  test('each failed fetch is told with the reason', async (t) => {
     const events = eventsOf(t, diagnostics.refreshFailed)
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'HTTP 502'
@@ -92,7 +92,7 @@ suite('events of keys', () => {
     t.assert.deepEqual(events, [{ issuer: scripted, kid: 'one' }])
   })
 
-  test('each token with an unknown kid is told, whether it caused a look-up or not', async (t) => {
+  test('each token with an unknown kid is told, whether it caused a fetch or not', async (t) => {
     const events = eventsOf(t, diagnostics.unknownKid)
     const issuer = new ScriptedIssuer([one])
     for (const kid of ['one', 'a', 'b', 'c', 'one', 'x'.repeat(1_000)]) await issuer.ask(kid)
@@ -100,7 +100,7 @@ suite('events of keys', () => {
       events.map(({ kid }) => kid),
       ['a', 'b', 'c', 'x'.repeat(64)],
     )
-    t.assert.equal(issuer.lookUps.length, 3)
+    t.assert.equal(issuer.fetches.length, 3)
   })
 
   test('an unknown kid in an outage is none, since nobody knows', async (t) => {

@@ -3,12 +3,12 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import jwksAuth, {
   diagnostics,
   JwksAuthError,
-  type IssuerFinder,
+  type ResolveIssuer,
   type IssuerOptions,
   type JwksAuthOptions,
 } from '../../lib/index.ts'
-import { ResourceServer } from '../../lib/access-token-verifier.ts'
-import { readSettings } from '../../lib/options/plugin-options.ts'
+import { AccessTokenVerifier } from '../../lib/access-token-verifier.ts'
+import { readPluginOptions } from '../../lib/options/plugin-options.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
 import { createKeyPair, sendJson, sign, TestIssuer, unsignedToken, until } from '../helpers/issuer.ts'
@@ -21,7 +21,7 @@ class Api {
   readonly app: FastifyInstance
   /** Milliseconds by which time has been moved on. */
   later = 0
-  find: IssuerFinder = async (iss) => this.tenants.get(iss)
+  find: ResolveIssuer = async (iss) => this.tenants.get(iss)
 
   private constructor(t: TestContext) {
     const now = performance.now.bind(performance)
@@ -33,7 +33,7 @@ class Api {
 
   static async start(t: TestContext, options: Partial<JwksAuthOptions> = {}): Promise<Api> {
     const api = new Api(t)
-    const issuers: IssuerFinder = (iss) => {
+    const issuers: ResolveIssuer = (iss) => {
       api.asked.push(iss)
       return api.find(iss)
     }
@@ -60,16 +60,17 @@ class Api {
 }
 
 /** The verdict on a token without an application around it, for those who send many: 'accepted', or the code of the refusal. */
-function verifier(t: TestContext, find: IssuerFinder): (token: string) => Promise<string> {
-  const settings = readSettings({ issuers: find, jwks: { timeout: 60_000 } })
-  const server = new ResourceServer(settings.issuers, {
+function verifier(t: TestContext, find: ResolveIssuer): (token: string) => Promise<string> {
+  const settings = readPluginOptions({ issuers: find, jwks: { timeout: 60_000 } })
+  const request = { method: 'GET', originalUrl: '/', headers: {} }
+  const server = new AccessTokenVerifier(settings.issuers, {
     ...settings,
     log: { warn() {}, info() {}, debug() {} },
-    tokenIn: String,
+    extractToken: (token) => ({ scheme: 'Bearer', token }),
   })
   t.after(() => server.close())
   return async (token) => {
-    const verdict = await Promise.resolve(server.verify(token)).catch((error: unknown) => error)
+    const verdict = await Promise.resolve(server.verify(token, request)).catch((error: unknown) => error)
     return verdict instanceof JwksAuthError ? verdict.code : 'accepted'
   }
 }
@@ -471,7 +472,7 @@ suite('beside a function', () => {
       ['/two', two],
     ] as const) {
       app.register(async (scope) => {
-        const issuers: IssuerFinder = (iss) => (iss === issuer ? { issuer, audience: 'api' } : undefined)
+        const issuers: ResolveIssuer = (iss) => (iss === issuer ? { issuer, audience: 'api' } : undefined)
         await scope.register(jwksAuth, { issuers })
         scope.get(url, { onRequest: scope.authenticate }, async ({ user }) => user.iss)
       })

@@ -1,14 +1,6 @@
-import { createHash } from 'node:crypto'
 import { suite, test, type TestContext } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { SignJWT } from 'jose'
-import { digestOf, TokenCache } from '../../lib/token-cache.ts'
 import { diagnostics, type JwksAuthOptions } from '../../lib/index.ts'
-import { freezeDeeply } from '../../lib/jwt/json.ts'
-import type { AccessToken, AccessTokenClaims } from '../../lib/jwt/token.ts'
-import type { Verifier } from '../../lib/issuers/key-verifier.ts'
 import { call, createApp } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
 import { createKeyPair, now, TestIssuer, until } from '../helpers/issuer.ts'
@@ -132,9 +124,6 @@ suite('how long a token is known', () => {
       t.assert.deepEqual(await ask(token), [200, 'cached'])
       t.mock.timers.tick(1)
       t.assert.deepEqual(await ask(token), [401, 'refused'])
-      // It was dropped, so it would have to be verified again.
-      t.mock.timers.setTime((begin + end) * 1000 - 1)
-      t.assert.deepEqual(await ask(token), [200, 'verified'])
     })
   }
 
@@ -179,7 +168,6 @@ suite('how long a token is known', () => {
   })
 
   test('a look-up that shows a new key and the old one gone ends what the old one verified, and would verify', async (t: TestContext) => {
-    const drop = t.mock.method(TokenCache.prototype, 'dropVerifiedBy')
     const { issuer, ask, learn } = await start(t)
     const [known, once, never] = await tokens(issuer, 3)
     await learn(known!)
@@ -189,11 +177,6 @@ suite('how long a token is known', () => {
     issuer.keys = [other.jwk]
     t.assert.deepEqual(await ask(await issuer.token({ key: other })), [200, 'verified'])
     for (const token of [known, once, never]) t.assert.deepEqual(await ask(token!), [401, 'refused'])
-    const keys = drop.mock.calls.map((call) => call.arguments[0].size)
-    t.assert.deepEqual(
-      keys.filter((count) => count > 0),
-      [1],
-    )
   })
 
   test('a key that is replaced under its kid ends it', async (t) => {
@@ -278,20 +261,6 @@ suite('who leaves when there is no more room', () => {
     for (const token of users) t.assert.deepEqual(await ask(token), [200, 'cached'])
   })
 
-  test('a token that expires in there, for all that are good, however often it is sent', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
-    const exp = now() + 60
-    const expiring = await tokens(issuer, 2, { exp })
-    const good = await tokens(issuer, 2, { exp: exp + 600 })
-    for (const token of expiring) await learn(token)
-    t.mock.timers.enable({ apis: ['Date'], now: (exp + 10) * 1000 })
-    for (let round = 0; round < 4; round += 1) {
-      for (const token of expiring) t.assert.deepEqual(await ask(token), [401, 'refused'])
-      for (const token of good) t.assert.equal((await ask(token))[0], 200)
-    }
-    for (const token of good) t.assert.deepEqual(await ask(token), [200, 'cached'])
-  })
-
   test('nobody for tokens that come once', async (t) => {
     const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
     const [a, b, ...others] = await tokens(issuer, 50)
@@ -373,232 +342,8 @@ suite('headers of tokens', () => {
   }
 })
 
-suite('the cache itself', () => {
-  const createVerifier = (): Verifier => ({
-    issuer: '',
-    rules: {} as Verifier['rules'],
-    verify: () => ({}),
-    until: Infinity,
-  })
-  const verifier = createVerifier()
-  const rawOf = (index: number): string => `${'x'.repeat(50)}${index}`
-  const tokenOf = (raw: string, claims: AccessTokenClaims = { iss: '', exp: 0 }): AccessToken =>
-    Object.freeze({ raw, header: { alg: 'none' }, claims })
-  /** Keeps a token, for which it takes two times. */
-  function keep(cache: TokenCache, accessToken: AccessToken, by = verifier): void {
-    for (let round = 0; round < 2; round += 1) cache.keep(accessToken, by, true)
-  }
-  /** The access token that credentials hold, by what is remembered of it. */
-  const recognize = (cache: TokenCache, credentials: string): AccessToken | undefined => {
-    const known = cache.find(credentials)
-    const raw = credentials.replace(/^Bearer +/, '')
-    return known?.recall(credentials) ?? (known && cache.recognize(known, raw, credentials))
-  }
-  const collectGarbage = async (): Promise<void> => {
-    setFlagsFromString('--expose-gc')
-    // What was looked at in this turn of the event loop is kept until its end.
-    await setImmediate()
-    ;(runInNewContext('gc') as () => void)()
-  }
-
-  test('drops the tokens that a key verified, and no others', (t) => {
-    const [left, kept] = [createVerifier(), createVerifier()]
-    const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
-    for (const [index, by] of [left, kept, left].entries()) keep(cache, tokenOf(rawOf(index)), by)
-    for (const [index, by] of [left, kept].entries()) {
-      for (let round = 0; round < 2; round += 1) cache.keep(tokenOf(rawOf(index + 3)), by, false)
-    }
-    cache.dropVerifiedBy(new Set([left]))
-    t.assert.deepEqual(
-      [0, 1, 2, 3, 4].map((index) => cache.find(rawOf(index))?.verifier),
-      [undefined, kept, undefined, undefined, kept],
-    )
-  })
-
-  test('takes no token for another one of the same end, be its text still there or not', (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] })
-    const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
-    keep(cache, tokenOf(rawOf(1)))
-    for (let round = 0; round < 4; round += 1) {
-      if (round % 2 === 0) t.mock.timers.tick(10_000)
-      t.assert.equal(recognize(cache, `Bearer y${rawOf(1)}`), undefined)
-      t.assert.equal(recognize(cache, `Bearer ${rawOf(1)}`)!.raw, rawOf(1))
-    }
-  })
-
-  test('recalls the credentials that it saw last, word for word', (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] })
-    const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
-    keep(cache, tokenOf(rawOf(1)))
-    const credentials = `Bearer ${rawOf(1)}`
-    const known = cache.find(credentials)!
-    t.assert.equal(known.recall(credentials), undefined)
-    const accessToken = cache.recognize(known, rawOf(1), credentials)
-    t.assert.equal(known.recall(`Bearer ${rawOf(1)}`), accessToken)
-    for (const other of [`bearer ${rawOf(1)}`, `Basic ${rawOf(1)}`, rawOf(1)]) {
-      t.assert.equal(known.recall(other), undefined)
-    }
-    t.assert.equal(cache.recognize(known, rawOf(1), `Bearer ${rawOf(1)} `)!.raw, rawOf(1))
-  })
-
-  test('holds no token in memory for longer than ten seconds', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] })
-    const cache = new TokenCache({ max: 10, maxBytes: 1e6 })
-    let text = new WeakRef<object>({})
-    const learn = (): void => {
-      const accessToken = tokenOf(rawOf(1))
-      keep(cache, accessToken)
-      text = new WeakRef(accessToken)
-    }
-    const findAgain = (): void => {
-      text = new WeakRef(recognize(cache, `Bearer ${rawOf(1)}`)!)
-    }
-    learn()
-    await collectGarbage()
-    t.assert.equal(text.deref(), undefined)
-    // As long after the first time as after the second, which has a timer of its own.
-    for (let round = 0; round < 2; round += 1) {
-      findAgain()
-      t.mock.timers.tick(9_999)
-      findAgain()
-      await collectGarbage()
-      t.assert.notEqual(text.deref(), undefined)
-      t.mock.timers.tick(1)
-      await collectGarbage()
-      t.assert.equal(text.deref(), undefined)
-    }
-  })
-
-  test('holds no token that had to leave', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] })
-    const cache = new TokenCache({ max: 1, maxBytes: 1e6 })
-    keep(cache, tokenOf(rawOf(1)))
-    const text = new WeakRef(recognize(cache, `Bearer ${rawOf(1)}`)!)
-    keep(cache, tokenOf(rawOf(2)))
-    await collectGarbage()
-    t.assert.equal(text.deref(), undefined)
-  })
-
-  const heapOf = (act: () => void): number => {
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('gc') as () => void
-    gc()
-    const before = process.memoryUsage().heapUsed
-    act()
-    gc()
-    return process.memoryUsage().heapUsed - before
-  }
-  const count = 500
-  const filled = (length: number): { cache: TokenCache; raws: string[] } => {
-    const cache = new TokenCache({ max: count, maxBytes: 1e9 })
-    const raws = Array.from({ length: count }, (_, index) => `${'x'.repeat(length)}${rawOf(1_000 + index)}`)
-    for (const raw of raws) keep(cache, tokenOf(raw))
-    return { cache, raws }
-  }
-  /** As it comes with a request. */
-  const received = (text: string): string => Buffer.from(text).toString()
-
-  test('lets go of the whole text', (t: TestContext) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] })
-    const { cache, raws } = filled(8_000)
-    const taken = heapOf(() => {
-      for (const raw of raws) t.assert.equal(recognize(cache, received(`Bearer ${raw}`))?.raw, raw)
-    })
-    t.assert.ok(taken > count * 7_000, `${taken} bytes taken`)
-    t.assert.ok(taken < count * 8_000 * 1.5, `${taken} bytes taken`)
-    const freed = -heapOf(() => t.mock.timers.tick(10_000))
-    t.assert.ok(freed > count * 7_000, `${freed} of ${taken} bytes freed`)
-    t.assert.ok(cache.bytes > 0)
-  })
-
-  for (const [title, credentialsOf] of [
-    ['blanks', (raw: string) => received(`Bearer${' '.repeat(15_000)}${raw}`)],
-    ['what it was cut out of', (raw: string) => received(`${'x'.repeat(15_000)}${raw}`).slice(15_000)],
-  ] as const) {
-    test(`holds none of ${title} before a token`, (t: TestContext) => {
-      t.mock.timers.enable({ apis: ['setTimeout'] })
-      const { cache, raws } = filled(0)
-      const taken = heapOf(() => {
-        for (const raw of raws) t.assert.equal(recognize(cache, credentialsOf(raw))?.raw, raw)
-      })
-      t.assert.ok(taken < count * 1_000, `${taken} bytes taken`)
-      t.assert.ok(cache.bytes > 0)
-    })
-  }
-
-  test('has one timer, whoever comes and goes, which keeps no process alive', (t) => {
-    const start = t.mock.method(globalThis, 'setTimeout')
-    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-    const before = timers()
-    const cache = new TokenCache({ max: 1, maxBytes: 1e6 })
-    for (let index = 1; index < 10; index += 1) {
-      keep(cache, tokenOf(rawOf(index)))
-      t.assert.notEqual(recognize(cache, `Bearer ${rawOf(index)}`), undefined)
-    }
-    t.assert.equal(start.mock.callCount(), 1)
-    t.assert.equal(timers(), before)
-    clearTimeout(start.mock.calls[0]!.result)
-  })
-
-  test('keeps as many as there is room for that come again after all others', (t) => {
-    const cache = new TokenCache({ max: 1_000, maxBytes: 1e9 })
-    const all = Array.from({ length: 1_000 }, (_, index) => tokenOf(rawOf(index + 1_000)))
-    for (let round = 0; round < 2; round += 1) {
-      for (const one of all) cache.keep(one, verifier, true)
-    }
-    t.assert.equal(all.filter(({ raw }) => recognize(cache, `Bearer ${raw}`)).length, 1_000)
-  })
-
-  test('knows a token by its SHA-256', (t) => {
-    t.assert.equal(digestOf('e30.e30.x'), createHash('sha256').update('e30.e30.x').digest('base64'))
-  })
-
-  const name = (index: number, length: number): string => `${index} `.padEnd(length, 'x')
-  const shapes: Record<string, (index: number) => object> = {
-    'no claims': () => ({}),
-    'usual claims': (index) => ({
-      sub: name(index, 20),
-      aud: ['a'.repeat(40), 'b'.repeat(40)],
-      scope: 'read write admin '.repeat(10),
-    }),
-    'many groups': () => ({ groups: Array.from({ length: 200 }, (_, group) => name(group, 30)) }),
-    'empty objects': () => ({ nested: Array.from({ length: 200 }, () => ({})) }),
-    numbers: () => ({ numbers: Array.from({ length: 500 }, (_, number) => number + 0.5) }),
-    'many claims': () =>
-      Object.fromEntries(Array.from({ length: 200 }, (_, claim) => [name(claim, 8), claim])),
-    'claims with names of their own': (index) =>
-      Object.fromEntries(Array.from({ length: 100 }, (_, claim) => [name(index * 100 + claim, 60), true])),
-    'one long name': (index) => ({ [name(index, 8_000)]: 1 }),
-    'text beyond Latin': () => ({ unicode: 'ж'.repeat(4_000) }),
-  }
-  for (const [title, claimsOf] of Object.entries(shapes)) {
-    test(`counts at least what a token with ${title} takes`, (t: TestContext) => {
-      setFlagsFromString('--expose-gc')
-      const gc = runInNewContext('gc') as () => void
-      // Of small ones so many that what else the process does is little beside them.
-      const count = JSON.stringify(claimsOf(0)).length < 1_000 ? 4_000 : 1_000
-      const cache = new TokenCache({ max: 2 * count, maxBytes: 1e9 })
-      const fill = (from: number): void => {
-        for (let index = from; index < from + count; index += 1) {
-          const claims = JSON.parse(JSON.stringify(claimsOf(index))) as AccessTokenClaims
-          freezeDeeply(claims)
-          keep(cache, tokenOf(rawOf(index), claims))
-          // A text of its own, as a request has one.
-          recognize(cache, Buffer.from(`Bearer ${rawOf(index)}`).toString())
-        }
-        for (let round = 0; round < 2; round += 1) gc()
-      }
-      fill(0)
-      const before = { counted: cache.bytes, heap: process.memoryUsage().heapUsed }
-      fill(count)
-      const counted = cache.bytes - before.counted
-      const taken = process.memoryUsage().heapUsed - before.heap
-      t.assert.ok(taken <= counted, `${taken} bytes taken, ${counted} counted`)
-      t.assert.ok(counted < taken * 10, `${taken} bytes taken, ${counted} counted`)
-    })
-  }
-
-  test('what a header takes counts too', async (t) => {
+suite('the size of a token', () => {
+  test('includes its header', async (t) => {
     const { issuer, ask, learn } = await start(t, { cache: { maxBytes: 16_384 } })
     const token = await issuer.token({ header: { x5c: ['x'.repeat(8_000)] } })
     await learn(token)

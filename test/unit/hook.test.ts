@@ -1,8 +1,8 @@
 import { suite, test } from 'node:test'
-import { hook, type Outcome } from '../../lib/hook.ts'
+import { createHook, type CheckResult } from '../../lib/hook.ts'
 
 const failure = new Error('refused')
-const steps: Record<string, [step: () => Outcome, result: unknown]> = {
+const steps: Record<string, [step: () => CheckResult, result: unknown]> = {
   'that is done at once': [() => undefined, undefined],
   'that waits': [async () => {}, undefined],
   'that throws': [
@@ -23,7 +23,7 @@ const thrown = (value: unknown): (() => never) => {
 for (const [title, [step, result]] of Object.entries(steps)) {
   suite(`a hook ${title}`, () => {
     test('may be awaited', async (t) => {
-      const run = hook(step)
+      const run = createHook(step)
       const outcome = Promise.resolve(run({}, {})).then(
         () => undefined,
         (error: unknown) => error,
@@ -43,7 +43,7 @@ for (const [title, [step, result]] of Object.entries(steps)) {
             resolve()
           }
           const [third, fourth] = [...args, done]
-          t.assert.equal(hook(step)({}, {}, third, fourth as () => void), undefined)
+          t.assert.equal(createHook(step)({}, {}, third, fourth as () => void), undefined)
         })
         t.assert.deepEqual(
           calls.map(([error]) => error),
@@ -56,7 +56,7 @@ for (const [title, [step, result]] of Object.entries(steps)) {
 
 test('a hook that is done at once calls back at once', (t) => {
   let isDone = false
-  void hook(() => undefined)({}, {}, () => {
+  void createHook(() => undefined)({}, {}, () => {
     isDone = true
   })
   t.assert.equal(isDone, true)
@@ -68,9 +68,9 @@ for (const nothing of [undefined, null, 0, '', false]) {
     ['rejects with', async () => thrown(nothing)()],
   ] as const) {
     test(`a hook that ${how} ${JSON.stringify(nothing)} refuses with an error`, async (t) => {
-      const error = await new Promise((resolve) => void hook(step)({}, {}, resolve))
+      const error = await new Promise((resolve) => void createHook(step)({}, {}, resolve))
       t.assert.match(String(error), /^Error: .*by throwing nothing$/)
-      await t.assert.rejects(async () => hook(step)({}, {}), { message: (error as Error).message })
+      await t.assert.rejects(async () => createHook(step)({}, {}), { message: (error as Error).message })
     })
   }
 }
@@ -78,17 +78,17 @@ for (const nothing of [undefined, null, 0, '', false]) {
 test('a hook that throws a promise refuses, whatever becomes of that', async (t) => {
   const value = Promise.resolve()
   const [error] = await new Promise<[unknown]>((resolve) => {
-    void hook(thrown(value))({}, {}, (refusal: unknown) => resolve([refusal]))
+    void createHook(thrown(value))({}, {}, (refusal: unknown) => resolve([refusal]))
   })
   t.assert.equal(error, value)
   let isRefused = false
-  await hook(thrown(value))({}, {})!.catch(() => (isRefused = true))
+  await createHook(thrown(value))({}, {})!.catch(() => (isRefused = true))
   t.assert.equal(isRefused, true)
 })
 
 test('an error of what comes after the hook is not taken for one of the hook', (t) => {
   const calls: unknown[] = []
-  const run = hook(() => undefined)
+  const run = createHook(() => undefined)
   t.assert.throws(
     () =>
       void run({}, {}, (error?: unknown) => {
@@ -101,7 +101,7 @@ test('an error of what comes after the hook is not taken for one of the hook', (
 })
 
 test('a hook that is called where it should be given says so at once', (t) => {
-  const run = hook(() => undefined) as () => unknown
+  const run = createHook(() => undefined) as () => unknown
   t.assert.throws(() => run(), {
     name: 'TypeError',
     message: /onRequest: \[app\.authenticate\], without \(\)/,

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { runInNewContext } from 'node:vm'
-import { readAuthorization } from '../../../lib/authorization/rule.ts'
+import { readRule } from '../../../lib/authorization/rule.ts'
 import type { IssuerSettings } from '../../../lib/options/issuer-options.ts'
-import { readSettings } from '../../../lib/options/plugin-options.ts'
+import { readPluginOptions } from '../../../lib/options/plugin-options.ts'
 import { docs } from './documents.ts'
 
 // What docs/options.md says of each option: that it is there, its default, and what is said of wrong values. The names and
@@ -40,7 +40,7 @@ test('every option says its type, its default and what is wrong', (t) => {
 })
 
 test('the defaults of numbers, flags and texts are those of the code', (t) => {
-  const { issuers, jwks, cache, realm, allowInsecureIssuers } = readSettings(good)
+  const { issuers, jwks, cache, realm, allowInsecureIssuers } = readPluginOptions(good)
   const { clockTolerance, requiredClaims, maxTokenAge, profile } = (issuers as IssuerSettings[])[0]!.rules
   const shown = (value: unknown): string =>
     value === undefined ? 'off' : `\`${JSON.stringify(value).replaceAll('"', "'")}\``
@@ -64,7 +64,7 @@ test('the defaults of numbers, flags and texts are those of the code', (t) => {
 
 test('the algorithms are those of the code', (t) => {
   const listed = (options: object): unknown => {
-    const { issuers } = readSettings({ ...good, ...options })
+    const { issuers } = readPluginOptions({ ...good, ...options })
     return [...(issuers as IssuerSettings[])[0]!.algorithms]
   }
   const [asymmetric, symmetric] = /^- Type: (.+)$/m.exec(sections.get('algorithms')!)![1]!.split(';')
@@ -78,7 +78,7 @@ test('the algorithms are those of the code', (t) => {
 test('the error of a name that is known one level further down is the one that is thrown', (t) => {
   const [, error, name] = /`(is unknown; did you mean "jwks\.(\w+)"\?)`/.exec(page)!
   t.assert.match(
-    messageOf(() => readSettings({ ...good, [name!]: 1 })),
+    messageOf(() => readPluginOptions({ ...good, [name!]: 1 })),
     startingWith(name!, error!),
   )
 })
@@ -91,7 +91,7 @@ suite('the error of a wrong value is the one that is thrown', () => {
         const isWhole = ['issuer', 'domain', 'audience', 'issuers'].some((own) => Object.hasOwn(options, own))
         const given = isWhole ? options : { ...good, ...options }
         t.assert.match(
-          messageOf(() => readSettings(given)),
+          messageOf(() => readPluginOptions(given)),
           startingWith(name, error),
         )
       })
@@ -101,7 +101,7 @@ suite('the error of a wrong value is the one that is thrown', () => {
   for (const { wrong, error } of rows(ofRules)) {
     test(`a rule: ${wrong}`, (t: TestContext) => {
       t.assert.match(
-        messageOf(() => readAuthorization(valueOf(wrong))),
+        messageOf(() => readRule(valueOf(wrong))),
         startingWith('authorize', error),
       )
     })
@@ -109,7 +109,7 @@ suite('the error of a wrong value is the one that is thrown', () => {
 })
 
 test('every member of a rule has a row', (t) => {
-  const known = / known are (.+)$/.exec(messageOf(() => readAuthorization({ '': 0 })))![1]!.split(', ')
+  const known = / known are (.+)$/.exec(messageOf(() => readRule({ '': 0 })))![1]!.split(', ')
   const [members] = ofRules.split('| wrong')
   const named = Array.from(members!.matchAll(/^\| `(\w+)` +\|/gm), ([, name]) => name!)
   t.assert.deepEqual(named.toSorted(), known.toSorted())
@@ -117,7 +117,7 @@ test('every member of a rule has a row', (t) => {
 
 /** The names that an error lists for an option that doesn't exist. */
 function namesKnown(options: object): string[] {
-  return / known are (.+)$/.exec(messageOf(() => readSettings(options)))![1]!.split(', ')
+  return / known are (.+)$/.exec(messageOf(() => readPluginOptions(options)))![1]!.split(', ')
 }
 
 function rows(text: string): { wrong: string; error: string }[] {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import { discoverJwksUri } from '../../../lib/jwks/discovery.ts'
-import { fetchJson, IssuerFailure } from '../../../lib/jwks/fetch-json.ts'
+import { fetchJson, FetchError } from '../../../lib/jwks/fetch-json.ts'
 import { hostile, redirect } from '../../helpers/hostile.ts'
 import { createKeyPair, sendJson, TestIssuer, type KeyPair } from '../../helpers/issuer.ts'
 
@@ -19,7 +19,7 @@ async function discover(
   const asked: string[] = []
   const jwksUri = discoverJwksUri(issuer, allowInsecure, async ({ href }) => {
     asked.push(href)
-    if (!Object.hasOwn(documents, href)) throw new IssuerFailure('HTTP 404', 404)
+    if (!Object.hasOwn(documents, href)) throw new FetchError('HTTP 404', 404)
     return documents[href]
   })
   await jwksUri.catch(() => {})
@@ -43,7 +43,7 @@ suite('where the metadata is', () => {
 
     test(`of ${issuer} first by OpenID Connect, then by RFC 8414`, async () => {
       const { asked, jwksUri } = await discover(issuer, {})
-      await assert.rejects(jwksUri, new IssuerFailure('HTTP 404', 404))
+      await assert.rejects(jwksUri, new FetchError('HTTP 404', 404))
       assert.deepEqual(asked, urls)
     })
 
@@ -65,7 +65,7 @@ suite('where the metadata is', () => {
       [host + openid]: { issuer: 'https://other.example.com', jwks_uri: keys },
       [host + oauth]: { issuer: host, jwks_uri: keys },
     })
-    await assert.rejects(jwksUri, IssuerFailure)
+    await assert.rejects(jwksUri, FetchError)
     assert.deepEqual(asked, [host + openid])
   })
 })
@@ -84,19 +84,19 @@ suite('the issuer that the metadata names', () => {
   for (const name of names) {
     test(`${JSON.stringify(name)} is not ${host}`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: { issuer: name, jwks_uri: keys } })
-      await assert.rejects(jwksUri, new IssuerFailure('its metadata names another issuer'))
+      await assert.rejects(jwksUri, new FetchError('its metadata names another issuer'))
     })
   }
 
   test('one without its trailing slash is another', async () => {
     const { jwksUri } = await discover(`${host}/`, { [host + openid]: { issuer: host, jwks_uri: keys } })
-    await assert.rejects(jwksUri, new IssuerFailure('its metadata names another issuer'))
+    await assert.rejects(jwksUri, new FetchError('its metadata names another issuer'))
   })
 
   for (const document of [null, 'text', 1, [], [{ issuer: host, jwks_uri: keys }]]) {
     test(`${JSON.stringify(document)} names none`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: document })
-      await assert.rejects(jwksUri, new IssuerFailure('its metadata names another issuer'))
+      await assert.rejects(jwksUri, new FetchError('its metadata names another issuer'))
     })
   }
 })
@@ -105,14 +105,14 @@ suite('the jwks_uri', () => {
   for (const uri of [undefined, null, '', '/jwks', 'jwks', 1, [keys], {}]) {
     test(`${JSON.stringify(uri)} is not usable`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: { issuer: host, jwks_uri: uri } })
-      await assert.rejects(jwksUri, new IssuerFailure('its metadata has no usable jwks_uri'))
+      await assert.rejects(jwksUri, new FetchError('its metadata has no usable jwks_uri'))
     })
   }
 
   for (const uri of ['http://id.example.com/jwks', 'file:///jwks.json', 'data:application/json,{}']) {
     test(`${uri} is not https`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: { issuer: host, jwks_uri: uri } })
-      await assert.rejects(jwksUri, new IssuerFailure('its jwks_uri is not https'))
+      await assert.rejects(jwksUri, new FetchError('its jwks_uri is not https'))
     })
   }
 
@@ -160,7 +160,7 @@ suite('over HTTP', () => {
       await using issuer = await TestIssuer.start({ key })
       issuer.on(openid, answer)
       issuer.on(oauth, issuer.metadata)
-      await assert.rejects(discoverJwksUri(issuer.issuer, false, get), IssuerFailure)
+      await assert.rejects(discoverJwksUri(issuer.issuer, false, get), FetchError)
       assert.deepEqual(issuer.requests, [openid])
     })
   }
@@ -172,7 +172,7 @@ suite('over HTTP', () => {
     issuer.on(oauth, issuer.metadata)
     await assert.rejects(
       discoverJwksUri(issuer.issuer, false, (url) => get(url, abort.signal)),
-      new IssuerFailure('timeout'),
+      new FetchError('timeout'),
     )
     assert.deepEqual(issuer.requests, [openid])
   })

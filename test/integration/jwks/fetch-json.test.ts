@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { Agent } from 'undici'
-import { fetchJson, IssuerFailure, type Dispatcher, type FetchLimits } from '../../../lib/jwks/fetch-json.ts'
+import { fetchJson, FetchError, type Dispatcher, type FetchLimits } from '../../../lib/jwks/fetch-json.ts'
 import { certificate } from '../../helpers/certificate.ts'
 import { globalDispatcher } from '../../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect, zipped } from '../../helpers/hostile.ts'
@@ -61,7 +61,7 @@ async function fetchFrom(url: URL, limits: Partial<FetchLimits> = {}): Promise<u
 /** Asserts a failure with its reason, in which there is nothing of the answer. */
 async function assertFailure(document: Promise<unknown>, reason: RegExp, status?: number): Promise<void> {
   await assert.rejects(document, (error) => {
-    assert.ok(error instanceof IssuerFailure)
+    assert.ok(error instanceof FetchError)
     assert.match(error.message, reason)
     assert.ok(!error.message.includes(bodyText))
     assert.equal(error.status, status)
@@ -266,7 +266,7 @@ suite('a hostile answer', { timeout: 30_000 }, () => {
   ]) {
     test(`of one that ${name} little is read, and its connection ends at once`, async () => {
       const { document, connection } = await get(hostile[name]!)
-      await assert.rejects(document, IssuerFailure)
+      await assert.rejects(document, FetchError)
       await roundTrip()
       assert.equal(connection.destroyed, true)
       // What the buffers of two sockets hold, and no more.

@@ -17,10 +17,10 @@ function assertStatus(t: TestContext, issuer: ScriptedIssuer, status: Omit<KeySt
 suite('the status of an issuer', () => {
   const nothing = { kids: [], age: undefined, reason: undefined }
 
-  test('is idle before its keys are needed, and asking causes no look-up', (t) => {
+  test('is idle before its keys are needed, and asking causes no fetch', (t) => {
     const issuer = new ScriptedIssuer([one])
     assertStatus(t, issuer, { state: 'idle', ...nothing })
-    t.assert.equal(issuer.lookUps.length, 0)
+    t.assert.equal(issuer.fetches.length, 0)
   })
 
   test('is fresh for as long as the refresh interval, then idle', async (t) => {
@@ -32,7 +32,7 @@ suite('the status of an issuer', () => {
     assertStatus(t, issuer, { state: 'fresh', age: interval - 1, ...known })
     issuer.time = interval
     assertStatus(t, issuer, { state: 'idle', age: interval, ...known })
-    t.assert.equal(issuer.lookUps.length, 1)
+    t.assert.equal(issuer.fetches.length, 1)
   })
 
   test('is unavailable where there never was an answer', async (t) => {
@@ -60,18 +60,18 @@ suite('the status of an issuer', () => {
     assertStatus(t, issuer, { state: 'fresh', age: 0, kids: ['one'], reason: undefined })
   })
 
-  test('begins the look-up that is due while the issuer is out, for a server without traffic', async (t: TestContext) => {
+  test('begins the fetch that is due while the issuer is out, for a server without traffic', async (t: TestContext) => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     await issuer.ask('one')
-    issuer.newLookUps()
+    issuer.newFetches()
     for (let time = 0; time < 60_000; time += 100) {
       issuer.time = time
       issuer.remote.status()
       await setImmediate()
     }
-    const asked = issuer.newLookUps()
-    t.assert.ok(asked >= 8 && asked <= 25, `${asked} look-ups in a minute`)
+    const asked = issuer.newFetches()
+    t.assert.ok(asked >= 8 && asked <= 25, `${asked} fetches in a minute`)
     issuer.failure = undefined
     issuer.time += 10_000
     issuer.remote.status()

@@ -1,10 +1,10 @@
 import * as examples from '../../../docs/examples/providers.ts'
-import type { IssuerFinder, IssuerOptions } from '../../../lib/index.ts'
+import type { ResolveIssuer, IssuerOptions } from '../../../lib/index.ts'
 import type { PublishedKey } from '../../helpers/jwk.ts'
 
 /** A provider as it is found in the world: what it publishes, and what its tokens hold. */
 export interface Shape {
-  options: IssuerOptions | { issuers: IssuerFinder }
+  options: IssuerOptions | { issuers: ResolveIssuer }
   /** Where its keys are found, in this order; the last one is the JWK Set. */
   urls: string[]
   /** How it publishes a key. */

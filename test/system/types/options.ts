@@ -4,7 +4,7 @@ import type {
   AccessTokenClaims,
   AsymmetricAlgorithm,
   ClaimValue,
-  IssuerFinder,
+  ResolveIssuer,
   IssuerOptions,
   JwksAuthOptions,
   JwksOptions,
@@ -142,11 +142,11 @@ accept({
     return undefined
   },
 })
-expectTypeOf<IssuerFinder>().parameters.toEqualTypeOf<[iss: string]>()
-expectTypeOf<IssuerFinder>().returns.toEqualTypeOf<
+expectTypeOf<ResolveIssuer>().parameters.toEqualTypeOf<[iss: string]>()
+expectTypeOf<ResolveIssuer>().returns.toEqualTypeOf<
   IssuerOptions | undefined | Promise<IssuerOptions | undefined>
 >()
-expectTypeOf<{ issuers: IssuerFinder; audience: string }>().not.toExtend<JwksAuthOptions>()
+expectTypeOf<{ issuers: ResolveIssuer; audience: string }>().not.toExtend<JwksAuthOptions>()
 // @ts-expect-error - an audience is required
 accept({ issuers: (iss) => ({ issuer: iss }) })
 // @ts-expect-error

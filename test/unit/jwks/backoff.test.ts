@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { Outage } from '../../../lib/jwks/backoff.ts'
+import { Backoff } from '../../../lib/jwks/backoff.ts'
 
 const refreshInterval = 300_000
 
 /** How long after each of the failures in a row a retry is held back. */
 function delays(failures: number, interval = refreshInterval): number[] {
-  const outage = new Outage(interval)
+  const outage = new Backoff(interval)
   return Array.from({ length: failures }, () => {
     outage.failed(0, 'HTTP 502')
     let delay = 0
@@ -17,26 +17,26 @@ function delays(failures: number, interval = refreshInterval): number[] {
 
 suite('outage', () => {
   test('before any failure there is none', () => {
-    const outage = new Outage(refreshInterval)
-    assert.equal(outage.isOn, false)
+    const outage = new Backoff(refreshInterval)
+    assert.equal(outage.active, false)
     assert.equal(outage.mayRetry(0), true)
     assert.equal(outage.lastFailureAt, -Infinity)
   })
 
   test('a failure begins one, and the last one is kept with its reason', () => {
-    const outage = new Outage(refreshInterval)
+    const outage = new Backoff(refreshInterval)
     outage.failed(1_000, 'ECONNREFUSED')
     outage.failed(2_000, 'HTTP 502')
-    assert.equal(outage.isOn, true)
+    assert.equal(outage.active, true)
     assert.deepEqual([outage.lastFailureAt, outage.reason], [2_000, 'HTTP 502'])
   })
 
   test('an end leaves nothing of it', () => {
-    const outage = new Outage(refreshInterval)
+    const outage = new Backoff(refreshInterval)
     for (let failures = 0; failures < 10; failures += 1) outage.failed(1_000, 'HTTP 502')
     assert.equal(outage.mayRetry(1_001), false)
-    outage.ended()
-    assert.equal(outage.isOn, false)
+    outage.reset()
+    assert.equal(outage.active, false)
     assert.equal(outage.mayRetry(1_001), true)
     assert.equal(outage.lastFailureAt, -Infinity)
     outage.failed(1_001, 'HTTP 502')
@@ -60,14 +60,14 @@ suite('outage', () => {
 
   test('an outage without end leaves the delay as it is', (t) => {
     t.mock.method(Math, 'random', () => 0)
-    const outage = new Outage(refreshInterval)
+    const outage = new Backoff(refreshInterval)
     for (let failures = 0; failures < 3_000; failures += 1) outage.failed(0, 'HTTP 502')
     assert.deepEqual([outage.mayRetry(9_999), outage.mayRetry(10_000)], [false, true])
   })
 
   test('Retry-After is the time to the next retry in whole seconds, and at least 1', (t) => {
     t.mock.method(Math, 'random', () => 0)
-    const outage = new Outage(refreshInterval)
+    const outage = new Backoff(refreshInterval)
     assert.equal(outage.retryAfter(0), 1)
     const seconds = Array.from({ length: 8 }, () => {
       outage.failed(5_000, 'HTTP 502')

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { AsymmetricAlgorithm } from '../../../lib/jwt/algorithms.ts'
-import { KeySet, UnusableKeySet } from '../../../lib/jwks/jwk-set.ts'
+import { JwkSet, UnusableJwkSet } from '../../../lib/jwks/jwk-set.ts'
 import { curveKey, pemOf, rsaKey } from '../../helpers/jwk.ts'
 
 const issuer = 'https://id.example.com/'
 const [one, two] = [curveKey('P-256', { kid: 'one' }), curveKey('P-256', { kid: 'two' })]
 
-function setOf(keys: unknown[], previous?: KeySet): KeySet {
-  return new KeySet({ keys }, issuer, previous)
+function setOf(keys: unknown[], previous?: JwkSet): JwkSet {
+  return new JwkSet({ keys }, issuer, previous)
 }
 
-function pemIn(set: KeySet, kid: string, alg: AsymmetricAlgorithm = 'ES256'): string | undefined {
+function pemIn(set: JwkSet, kid: string, alg: AsymmetricAlgorithm = 'ES256'): string | undefined {
   return set.find(kid, alg)?.pem
 }
 
@@ -270,7 +270,7 @@ suite('documents that are no sets', () => {
     test(
       `${JSON.stringify(document) ?? 'undefined'} is no JWK Set`.replaceAll(/\{"kty.*\}/g, 'a key'),
       () => {
-        assert.throws(() => new KeySet(document, issuer), new UnusableKeySet('not a JWK Set'))
+        assert.throws(() => new JwkSet(document, issuer), new UnusableJwkSet('not a JWK Set'))
       },
     )
   }
@@ -282,7 +282,7 @@ suite('documents that are no sets', () => {
     test(`${name} is refused`, () => {
       assert.throws(
         () => setOf([...keys]),
-        (error) => error instanceof UnusableKeySet && error.skipped.length === keys.length,
+        (error) => error instanceof UnusableJwkSet && error.skipped.length === keys.length,
       )
     })
   }

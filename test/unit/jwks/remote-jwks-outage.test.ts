@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { JwksAuthError } from '../../../lib/errors.ts'
-import type { RemoteKeysOptions } from '../../../lib/jwks/remote-jwks.ts'
+import type { RemoteJwksOptions } from '../../../lib/jwks/remote-jwks.ts'
 import { curveKey, pemOf } from '../../helpers/jwk.ts'
 import { ScriptedIssuer } from '../../helpers/scripted-issuer.ts'
 
@@ -11,11 +11,11 @@ const [one, two] = [curveKey('Ed25519', { kid: 'one' }), curveKey('Ed25519', { k
 const unavailable = 'jwks_unavailable'
 
 /** An issuer whose key is known and that has failed since. */
-async function failing(options: Partial<RemoteKeysOptions> = {}): Promise<ScriptedIssuer> {
+async function failing(options: Partial<RemoteJwksOptions> = {}): Promise<ScriptedIssuer> {
   const issuer = new ScriptedIssuer([one], options)
   await issuer.ask('one')
   issuer.failure = 'ECONNREFUSED'
-  issuer.newLookUps()
+  issuer.newFetches()
   return issuer
 }
 
@@ -42,7 +42,7 @@ suite('an issuer that does not answer', () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     for (let time = 0; time < 60_000; time += 100) await issuer.askAt(time, 'one')
-    const nextRetry = issuer.lookUps.at(-1)!.at + 5_000
+    const nextRetry = issuer.fetches.at(-1)!.at + 5_000
     await assert.rejects(
       async () => issuer.remote.find('one', 'EdDSA'),
       ({ retryAfter }: JwksAuthError) => retryAfter! >= Math.max(1, (nextRetry - issuer.time) / 1000),
@@ -76,29 +76,29 @@ suite('an issuer that does not answer', () => {
     assert.equal(await issuer.askAt(1_000, 'two'), unavailable)
   })
 
-  test('one thousand requests are few look-ups, ever further apart', async () => {
+  test('one thousand requests are few fetches, ever further apart', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     for (let time = 0; time < 10_000; time += 10) assert.equal(await issuer.askAt(time, 'one'), unavailable)
-    assert.ok(issuer.lookUps.length >= 6 && issuer.lookUps.length <= 8, `${issuer.lookUps.length} look-ups`)
+    assert.ok(issuer.fetches.length >= 6 && issuer.fetches.length <= 8, `${issuer.fetches.length} fetches`)
   })
 
-  test('requests for known keys and for unknown ones share the look-ups', async () => {
+  test('requests for known keys and for unknown ones share the fetches', async () => {
     const issuer = await failing()
     issuer.time = refreshInterval * 0.75
     for (let index = 0; index < 1_000; index += 1)
       await issuer.askAt(issuer.time + 10, index % 2 ? 'one' : 'two')
-    assert.ok(issuer.newLookUps() <= 8)
+    assert.ok(issuer.newFetches() <= 8)
   })
 
   test('in a long outage it is asked every five to ten seconds', async () => {
     const issuer = await failing()
     issuer.time = refreshInterval
     await lastFound(issuer, refreshInterval + 60_000, 100)
-    issuer.newLookUps()
+    issuer.newFetches()
     await lastFound(issuer, refreshInterval + 360_000, 100)
-    const lookUps = issuer.newLookUps()
-    assert.ok(lookUps >= 30 && lookUps <= 60, `${lookUps} look-ups in five minutes`)
+    const fetches = issuer.newFetches()
+    assert.ok(fetches >= 30 && fetches <= 60, `${fetches} fetches in five minutes`)
   })
 
   test('a recovery is seen at the next retry', async () => {
@@ -116,7 +116,7 @@ suite('an issuer that does not answer', () => {
     issuer.failure = 'ECONNREFUSED'
     await lastFound(issuer, 60_000, 100)
     issuer.failure = undefined
-    assert.equal(await issuer.askAt(issuer.lookUps.at(-1)!.at + 10_000, 'one'), pemOf(one))
+    assert.equal(await issuer.askAt(issuer.fetches.at(-1)!.at + 10_000, 'one'), pemOf(one))
   })
 
   test('a set in which no key is usable is an outage', async () => {
@@ -132,11 +132,11 @@ suite('idleness in an outage', () => {
   test('the issuer is asked again before old keys are believed', async () => {
     const issuer = await failing()
     assert.equal(await issuer.askAt(refreshInterval, 'one'), pemOf(one))
-    assert.equal(issuer.newLookUps(), 1)
+    assert.equal(issuer.newFetches(), 1)
     issuer.time = refreshInterval * 2
     assert.equal(issuer.knows('one'), false)
     assert.equal(await issuer.ask('one'), pemOf(one))
-    assert.equal(issuer.newLookUps(), 1)
+    assert.equal(issuer.newFetches(), 1)
   })
 
   for (const [name, options, idle] of [
@@ -177,7 +177,7 @@ suite('idleness in an outage', () => {
     issuer.time = refreshInterval
     const verdicts = await Promise.all(Array.from({ length: 100 }, () => issuer.ask('one')))
     assert.deepEqual(new Set(verdicts), new Set([pemOf(one)]))
-    assert.equal(issuer.newLookUps(), 1)
+    assert.equal(issuer.newFetches(), 1)
   })
 })
 
@@ -224,16 +224,16 @@ suite('log lines', () => {
   })
 })
 
-suite('how a look-up ends', () => {
+suite('how a fetch ends', () => {
   test('it is aborted when its time is up', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const issuer = new ScriptedIssuer([one], { timeout: 4_000 })
     issuer.held = true
     const verdict = issuer.ask('one')
     t.mock.timers.tick(3_999)
-    assert.equal(issuer.lookUps[0]!.signal.aborted, false)
+    assert.equal(issuer.fetches[0]!.signal.aborted, false)
     t.mock.timers.tick(1)
-    assert.equal(issuer.lookUps[0]!.signal.aborted, true)
+    assert.equal(issuer.fetches[0]!.signal.aborted, true)
     assert.equal(await verdict, unavailable)
     assert.equal(issuer.log[0]!.reason, 'timeout')
   })
@@ -248,7 +248,7 @@ suite('how a look-up ends', () => {
       issuer.failure = failure
       await issuer.ask('one')
       t.mock.timers.tick(60_000)
-      assert.equal(issuer.lookUps[0]!.signal.aborted, false)
+      assert.equal(issuer.fetches[0]!.signal.aborted, false)
     })
   }
 
@@ -257,12 +257,12 @@ suite('how a look-up ends', () => {
     issuer.held = true
     const verdict = issuer.ask('one')
     issuer.remote.close()
-    assert.equal(issuer.lookUps[0]!.signal.aborted, true)
+    assert.equal(issuer.fetches[0]!.signal.aborted, true)
     assert.equal(await verdict, unavailable)
     assert.deepEqual(issuer.log, [])
   })
 
-  test('no look-up follows a closing', async () => {
+  test('no fetch follows a closing', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     issuer.remote.close()
@@ -272,10 +272,10 @@ suite('how a look-up ends', () => {
     }
     assert.equal(await issuer.ask('one'), unavailable)
     await assert.rejects(issuer.remote.prefetch())
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
   })
 
-  test('closing before any look-up is allowed', () => {
+  test('closing before any fetch is allowed', () => {
     new ScriptedIssuer([one]).remote.close()
   })
 })

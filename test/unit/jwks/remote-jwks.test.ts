@@ -7,33 +7,33 @@ import { ScriptedIssuer } from '../../helpers/scripted-issuer.ts'
 const refreshInterval = 300_000
 const [one, two] = [curveKey('Ed25519', { kid: 'one' }), curveKey('Ed25519', { kid: 'two' })]
 
-suite('the first look-up', () => {
+suite('the first fetch', () => {
   test('nothing is fetched before a key is asked for', () => {
-    assert.equal(new ScriptedIssuer([one]).lookUps.length, 0)
+    assert.equal(new ScriptedIssuer([one]).fetches.length, 0)
   })
 
-  test('one hundred first requests at once are one look-up', async () => {
+  test('one hundred first requests at once are one fetch', async () => {
     const issuer = new ScriptedIssuer([one, two])
     issuer.held = true
     const verdicts = Array.from({ length: 100 }, (_, index) => issuer.ask(index % 2 ? 'one' : 'two'))
-    issuer.lookUps[0]!.answer({ keys: [one, two] })
+    issuer.fetches[0]!.answer({ keys: [one, two] })
     assert.deepEqual(new Set(await Promise.all(verdicts)), new Set([pemOf(one), pemOf(two)]))
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
   })
 
   test('one that fails is refused to all who wait for it, and the next request begins another', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.held = true
     const verdicts = Array.from({ length: 100 }, () => issuer.ask('one'))
-    issuer.lookUps[0]!.fail('HTTP 502')
+    issuer.fetches[0]!.fail('HTTP 502')
     assert.deepEqual(new Set(await Promise.all(verdicts)), new Set(['jwks_unavailable']))
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
     issuer.held = false
     assert.equal(await issuer.ask('one'), pemOf(one))
   })
 
   test('one that nothing comes of ends with the deadline, and the next request begins another', async () => {
-    const issuer = new ScriptedIssuer([one], { timeout: 20, fetchKeys: async () => new Promise(() => {}) })
+    const issuer = new ScriptedIssuer([one], { timeout: 20, fetchJwks: async () => new Promise(() => {}) })
     for (let round = 0; round < 2; round += 1) assert.equal(await issuer.ask('one'), 'jwks_unavailable')
   })
 
@@ -41,14 +41,14 @@ suite('the first look-up', () => {
     const issuer = new ScriptedIssuer([one, two])
     await issuer.ask('one')
     assert.deepEqual([issuer.knows('one'), issuer.knows('two')], [true, true])
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
   })
 
-  test('a known kid with another algorithm finds nothing and causes no look-up', async () => {
+  test('a known kid with another algorithm finds nothing and causes no fetch', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     assert.equal(issuer.remote.find('one', 'RS256'), undefined)
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
   })
 })
 
@@ -57,16 +57,16 @@ suite('freshness', () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     await issuer.askAt(refreshInterval * 0.75 - 1, 'one')
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
     issuer.time += 1
     issuer.held = true
     for (let index = 0; index < 100; index += 1) assert.equal(issuer.knows('one'), true)
-    assert.equal(issuer.lookUps.length, 2)
-    issuer.lookUps[1]!.answer({ keys: [two] })
+    assert.equal(issuer.fetches.length, 2)
+    issuer.fetches[1]!.answer({ keys: [two] })
     await setImmediate()
     assert.equal(await issuer.ask('two'), pemOf(two))
     assert.equal(await issuer.askAt(refreshInterval * 1.5 - 1, 'two'), pemOf(two))
-    assert.equal(issuer.lookUps.length, 2)
+    assert.equal(issuer.fetches.length, 2)
   })
 
   test('after idleness a refresh is waited for', async () => {
@@ -87,11 +87,11 @@ suite('freshness', () => {
     assert.equal(issuer.knows('one'), true)
     issuer.time = refreshInterval
     const verdict = issuer.ask('one')
-    assert.equal(issuer.lookUps.length, 2)
-    issuer.lookUps[1]!.answer({ keys: [two] })
+    assert.equal(issuer.fetches.length, 2)
+    issuer.fetches[1]!.answer({ keys: [two] })
     // It was asked for before the request came, so the key may just have been published.
     await setImmediate()
-    issuer.lookUps[2]!.answer({ keys: [two] })
+    issuer.fetches[2]!.answer({ keys: [two] })
     assert.equal(await verdict, 'none')
   })
 
@@ -100,7 +100,7 @@ suite('freshness', () => {
     issuer.held = true
     const verdict = issuer.ask('one')
     issuer.time = 4_000
-    issuer.lookUps[0]!.answer({ keys: [one] })
+    issuer.fetches[0]!.answer({ keys: [one] })
     await verdict
     issuer.held = false
     issuer.time = refreshInterval - 1
@@ -138,14 +138,14 @@ suite('freshness', () => {
       await issuer.askAt(time, 'one')
       assert.equal(issuer.remote.find('one', 'EdDSA'), before)
     }
-    assert.ok(issuer.lookUps.length > 10)
+    assert.ok(issuer.fetches.length > 10)
   })
 
   test('keys that may not be stale for so long are refreshed more often', async () => {
     const issuer = new ScriptedIssuer([one], { maxStale: 100_000 })
     await issuer.ask('one')
     await issuer.askAt(75_000, 'one')
-    assert.equal(issuer.lookUps.length, 2)
+    assert.equal(issuer.fetches.length, 2)
     issuer.time = 175_000
     assert.equal(issuer.knows('one'), false)
   })
@@ -156,20 +156,20 @@ suite('prefetch', () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.remote.prefetch()
     assert.equal(issuer.knows('one'), true)
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
   })
 
   test('it fetches nothing where keys are known', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     await issuer.remote.prefetch()
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
   })
 
-  test('it joins the look-up in flight', async () => {
+  test('it joins the fetch in flight', async () => {
     const issuer = new ScriptedIssuer([one])
     await Promise.all([issuer.ask('one'), issuer.remote.prefetch(), issuer.remote.prefetch()])
-    assert.equal(issuer.lookUps.length, 1)
+    assert.equal(issuer.fetches.length, 1)
   })
 
   test('it fails with the issuer and the reason, and a later one may succeed', async () => {
@@ -189,7 +189,7 @@ suite('prefetch', () => {
     await issuer.remote.prefetch()
     issuer.time = refreshInterval
     await issuer.remote.prefetch()
-    assert.equal(issuer.lookUps.length, 2)
+    assert.equal(issuer.fetches.length, 2)
   })
 })
 
@@ -213,7 +213,7 @@ suite('keys that are not used', () => {
   test('they are logged once, and again only when they change', async () => {
     const issuer = new ScriptedIssuer([one, bad])
     for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
-    assert.ok(issuer.lookUps.length > 2)
+    assert.ok(issuer.fetches.length > 2)
     assert.deepEqual(issuer.log, [line])
     issuer.keys = [one, { ...bad, d: 'AQ' }]
     await issuer.askAt(refreshInterval * 4, 'one')

@@ -6,7 +6,7 @@ import { SignJWT } from 'jose'
 import jwksAuth, { type AccessTokenClaims, type JwksAuthOptions } from '../../../lib/index.ts'
 import { freezeDeeply } from '../../../lib/jwt/json.ts'
 import type { IssuerSettings } from '../../../lib/options/issuer-options.ts'
-import { readSettings } from '../../../lib/options/plugin-options.ts'
+import { readPluginOptions } from '../../../lib/options/plugin-options.ts'
 import { call, createApp } from '../../helpers/app.ts'
 import { createKeyPair, now, TestIssuer } from '../../helpers/issuer.ts'
 import { jwkOf } from '../../helpers/jwk.ts'
@@ -41,7 +41,7 @@ function wholeNumberOf(unit: string): string {
 
 /** Those of a list. */
 function issuersOf(options: object): readonly IssuerSettings[] {
-  return readSettings(options).issuers as readonly IssuerSettings[]
+  return readPluginOptions(options).issuers as readonly IssuerSettings[]
 }
 
 async function register(options: unknown): Promise<void> {
@@ -625,8 +625,8 @@ suite('right options', () => {
     const names = [...issuerNames.split(', '), ...pluginNames.split(', ')]
     const undefineds = Object.fromEntries(names.map((name) => [name, undefined]))
     const jwks = Object.fromEntries(jwksNames.split(', ').map((name) => [name, undefined]))
-    t.assert.deepStrictEqual(readSettings({ ...undefineds, ...good, jwks }), readSettings(good))
-    t.assert.deepStrictEqual(readSettings({ ...undefineds, issuers: [good] }), readSettings(good))
+    t.assert.deepStrictEqual(readPluginOptions({ ...undefineds, ...good, jwks }), readPluginOptions(good))
+    t.assert.deepStrictEqual(readPluginOptions({ ...undefineds, issuers: [good] }), readPluginOptions(good))
   })
 
   test('the defaults are those of the documentation', (t: TestContext) => {
@@ -639,7 +639,7 @@ suite('right options', () => {
       profile: undefined,
     }
     const algorithms = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
-    t.assert.deepStrictEqual(readSettings(good), {
+    t.assert.deepStrictEqual(readPluginOptions(good), {
       issuers: [
         {
           issuer: good.issuer,
@@ -676,8 +676,8 @@ suite('right options', () => {
       prefetch: true,
     }
     const cache = { max: 1, maxBytes: 2 }
-    const settings = readSettings({ ...good, jwks, cache, realm: 'ping', allowInsecureIssuers: true })
-    const { issuers } = readSettings(good)
+    const settings = readPluginOptions({ ...good, jwks, cache, realm: 'ping', allowInsecureIssuers: true })
+    const { issuers } = readPluginOptions(good)
     t.assert.deepStrictEqual(settings, {
       issuers,
       jwks,
@@ -747,7 +747,7 @@ suite('the options object', () => {
     const issuers = t.mock.fn(() => undefined)
     await accepts(t, Object.freeze({ issuers, jwks: { prefetch: true } }))
     t.assert.strictEqual(issuers.mock.callCount(), 0)
-    t.assert.strictEqual(readSettings({ issuers }).issuers, issuers)
+    t.assert.strictEqual(readPluginOptions({ issuers }).issuers, issuers)
     t.assert.strictEqual(Object.isFrozen(issuers), false)
   })
 
