@@ -4,7 +4,7 @@ import type { Issuer } from '../../../lib/issuers/issuer.ts'
 import { readSettings } from '../../../lib/options/plugin-options.ts'
 import { FinderFailure, trustedIssuers, type TrustedIssuers } from '../../../lib/issuers/issuer-resolver.ts'
 import type { Verifier } from '../../../lib/issuers/key-verifier.ts'
-import { TestIssuer } from '../../helpers/issuer.ts'
+import { LocalIssuer } from '../../helpers/issuer.ts'
 
 /** What the application's function answers about an issuer: tokens by a shared secret, so that nothing is fetched. */
 function options(issuer: string, others: Partial<IssuerOptions> = {}): IssuerOptions {
@@ -123,7 +123,7 @@ suite('an issuer that a function finds', () => {
   })
 
   test('leaves no settled verifier behind where keys are published either', async (t: TestContext) => {
-    await using published = await TestIssuer.start()
+    await using published = await LocalIssuer.start()
     let audience = 'api'
     const find = (): IssuerOptions => ({ issuer: published.issuer, audience, jwksUri: published.jwksUri })
     const found = new Found(find)
@@ -405,7 +405,7 @@ suite('a function that does not answer', () => {
 })
 
 test('an issuer that is found while the server closes fetches nothing', async (t) => {
-  await using issuer = await TestIssuer.start()
+  await using issuer = await LocalIssuer.start()
   const found = new Found((iss) => ({ issuer: iss, audience: 'api' }))
   found.issuers.close()
   const late = found.named(issuer.issuer)!
