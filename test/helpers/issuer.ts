@@ -4,7 +4,7 @@ import { encodeToken, keySigner } from '../../lib/testing/test-token.ts'
 import {
   createTestIssuer,
   createTestKey,
-  type TestIssuer as PublicIssuer,
+  type TestIssuer,
   type TestKey,
   type TestKeyOptions,
 } from '../../lib/testing/index.ts'
@@ -14,7 +14,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 export type KeyPair = TestKey
 
 export interface TokenParts {
-  /** Over the defaults; an undefined claim is left out. */
+  /** Replace the default claims. A claim that is undefined is not in the token. */
   claims?: Record<string, unknown>
   header?: Record<string, unknown>
   key?: KeyPair
@@ -28,13 +28,13 @@ export async function createKeyPair(
   return createTestKey({ algorithm, ...(kid !== undefined && { kid }) })
 }
 
-/** Signs a token with whatever header and claims a test wants, and nothing else in it. */
+/** Signs a token with exactly these claims. The header holds `alg` and `kid` unless `header` replaces them. */
 export async function sign(key: KeyPair, claims: object, header: object = {}): Promise<string> {
   const { alg, kid } = key.jwk
   return encodeToken({ alg, kid, ...header }, claims, keySigner(key))
 }
 
-/** A token that anybody could have put together, with a signature of choice. */
+/** A token with any header, claims and signature. It needs no key. */
 export function unsignedToken(header: object, claims: object, signature = ''): string {
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   return `${encode(header)}.${encode(claims)}.${signature}`
@@ -42,13 +42,16 @@ export function unsignedToken(header: object, claims: object, signature = ''): s
 
 export const now = (): number => Math.floor(Date.now() / 1000)
 
-/** The issuer that the package offers for tests, with tokens of few claims and answers in short form. */
-export class TestIssuer {
-  readonly #issuer: PublicIssuer
-  /** Behind the origin: '', '/', '/realms/a' … */
+/**
+ * A `TestIssuer` whose tokens hold the least that an application accepts, so that each test adds what it is about. The tokens of
+ * `TestIssuer` hold all that RFC 9068 requires.
+ */
+export class LocalIssuer {
+  readonly #issuer: TestIssuer
+  /** The path of the issuer's URL: '', '/', '/realms/a' … */
   readonly path: string
 
-  private constructor(issuer: PublicIssuer, path: string) {
+  private constructor(issuer: TestIssuer, path: string) {
     this.#issuer = issuer
     this.path = path
   }
@@ -56,21 +59,21 @@ export class TestIssuer {
   static async start({
     path = '',
     ...options
-  }: { path?: string; key?: KeyPair; port?: number } = {}): Promise<TestIssuer> {
-    return new TestIssuer(await createTestIssuer({ path, ...options }), path)
+  }: { path?: string; key?: KeyPair; port?: number } = {}): Promise<LocalIssuer> {
+    return new LocalIssuer(await createTestIssuer({ path, ...options }), path)
   }
 
-  /** Paths of the requests, in their order. */
+  /** Paths of the requests, oldest first. */
   get requests(): string[] {
     return this.#issuer.requests
   }
 
-  /** Answers by path, instead of the usual ones. */
+  /** Handlers by path, which replace the default answers. */
   get handlers(): Map<string, Handler> {
     return this.#issuer.handlers
   }
 
-  /** What the JWK Set holds. */
+  /** The keys of the JWK Set. */
   get keys(): unknown[] {
     return this.#issuer.keys
   }
@@ -87,12 +90,12 @@ export class TestIssuer {
     return new URL(this.jwksUri).origin
   }
 
-  /** Its port, which it had once it is closed. */
+  /** Stays the same after the issuer is closed. */
   get port(): number {
     return Number(new URL(this.jwksUri).port)
   }
 
-  /** Its name: what `iss` holds. */
+  /** The issuer identifier: the `iss` of its tokens. */
   get issuer(): string {
     return this.#issuer.issuer
   }
@@ -101,7 +104,7 @@ export class TestIssuer {
     return this.#issuer.jwksUri
   }
 
-  /** How often the JWK Set was fetched. */
+  /** The number of requests for the JWK Set. */
   get fetches(): number {
     return this.#issuer.fetches
   }
@@ -119,7 +122,7 @@ export class TestIssuer {
     return this.#issuer.token({ ...none, ...claims }, { key, header: { typ: undefined, ...header } })
   }
 
-  /** Answers one path with JSON, or however a test needs it. */
+  /** Sets the answer of one path: a handler, or an object that is sent as JSON. */
   on(path: string, answer: Handler | object): void {
     this.handlers.set(path, typeof answer === 'function' ? (answer as Handler) : sendJson(answer))
   }
@@ -133,11 +136,11 @@ export class TestIssuer {
   }
 }
 
-/** Repeats something until it is so; a check that is broken fails here, instead of going round for ever. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
+/** Repeats a check until it returns true. It throws after 10 seconds, so that a broken check doesn't repeat forever. */
+export async function until(check: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 10_000
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error('it does not come about')
+  while (!(await check())) {
+    if (performance.now() > deadline) throw new Error('the check did not become true within 10 seconds')
     await setImmediate()
   }
 }

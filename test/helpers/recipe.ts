@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { IssuerOptions } from '../../lib/index.ts'
-import { TestIssuer } from './issuer.ts'
+import { LocalIssuer } from './issuer.ts'
 
 /** What of a test's or a suite's context is needed here. */
 interface Context {
@@ -11,8 +11,8 @@ interface Context {
 export async function setUp(
   t: Context,
   build: (issuer: IssuerOptions) => Promise<FastifyInstance>,
-): Promise<{ issuer: TestIssuer; app: FastifyInstance }> {
-  const issuer = await TestIssuer.start()
+): Promise<{ issuer: LocalIssuer; app: FastifyInstance }> {
+  const issuer = await LocalIssuer.start()
   const app = await build({ issuer: issuer.issuer, audience: 'api' })
   t.after(async () => {
     await app.close()

@@ -3,12 +3,12 @@ import Fastify from 'fastify'
 import type { JwksAuthOptions } from '../../lib/index.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
 import { bare, invalidToken, refusedHeaders, refusedTokens, unreadableTokens } from '../helpers/answers.ts'
-import { createKeyPair, sign, TestIssuer, unsignedToken } from '../helpers/issuer.ts'
+import { createKeyPair, sign, LocalIssuer, unsignedToken } from '../helpers/issuer.ts'
 
 /** Every row of the table of answers, with the whole challenge. */
 
 async function setUp(t: TestContext, options: Partial<JwksAuthOptions> = {}) {
-  const issuer = await TestIssuer.start()
+  const issuer = await LocalIssuer.start()
   const app = await createApp({ issuer: issuer.issuer, audience: 'api', ...options } as JwksAuthOptions)
   t.after(async () => {
     await app.close()
@@ -148,7 +148,7 @@ suite('the challenge', () => {
   })
 
   test('stands beside that of another scheme as a header of its own', async (t) => {
-    const issuer = await TestIssuer.start()
+    const issuer = await LocalIssuer.start()
     const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
     t.after(() => Promise.all([app.close(), issuer.close()]))
     app.get(

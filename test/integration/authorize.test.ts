@@ -1,9 +1,9 @@
 import { suite, test } from 'node:test'
 import type { AuthorizeOptions } from '../../lib/index.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
-import { TestIssuer } from '../helpers/issuer.ts'
+import { LocalIssuer } from '../helpers/issuer.ts'
 
-const issuer = await TestIssuer.start()
+const issuer = await LocalIssuer.start()
 const options = { issuer: issuer.issuer, audience: 'api' }
 test.after(() => issuer.close())
 

@@ -4,15 +4,15 @@ import type { FastifyInstance } from 'fastify'
 import { diagnostics, type JwksAuthOptions } from '../../lib/index.ts'
 import { call, createApp } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
-import { createKeyPair, sendJson, TestIssuer, unsignedToken, until } from '../helpers/issuer.ts'
+import { createKeyPair, sendJson, LocalIssuer, unsignedToken, until } from '../helpers/issuer.ts'
 import { curveKey } from '../helpers/jwk.ts'
 import { ScriptedIssuer } from '../helpers/scripted-issuer.ts'
 
 async function start(
   t: TestContext,
   options: Partial<JwksAuthOptions> = {},
-): Promise<{ issuer: TestIssuer; app: FastifyInstance }> {
-  const issuer = await TestIssuer.start()
+): Promise<{ issuer: LocalIssuer; app: FastifyInstance }> {
+  const issuer = await LocalIssuer.start()
   const app = await createApp({ issuer: issuer.issuer, audience: 'api', ...options } as JwksAuthOptions)
   t.after(async () => {
     await app.close()
@@ -177,7 +177,7 @@ suite('events of tokens', () => {
 
   const refusedCases: Record<
     string,
-    (issuer: TestIssuer) => Promise<{ authorization?: string; told: object }>
+    (issuer: LocalIssuer) => Promise<{ authorization?: string; told: object }>
   > = {
     'without a token': async () => ({
       told: { code: 'authorization_header_missing', issuer: undefined, kid: undefined },

@@ -5,7 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import jwksAuth, { type JwksAuthOptions } from '../../lib/index.ts'
 import { call } from '../helpers/app.ts'
-import { now, TestIssuer, unsignedToken, type TokenParts } from '../helpers/issuer.ts'
+import { now, LocalIssuer, unsignedToken, type TokenParts } from '../helpers/issuer.ts'
 
 interface Line {
   level: number
@@ -209,7 +209,7 @@ suite('what is no JWT', () => {
 
 suite('a verified token', () => {
   test('whose iat lies ahead and that is refused tells how far the clocks are apart, once', async (t: TestContext) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
     const ahead = { iat: now() + 600, nbf: now() + 600, exp: now() + 900 }
     await refuse(t, app, await issuer.token({ claims: ahead }), await issuer.token({ claims: ahead }))
@@ -228,7 +228,7 @@ suite('a verified token', () => {
   ]
   for (const [title, claims] of noEvidence) {
     test(`${title} says nothing about clocks`, async (t) => {
-      await using issuer = await TestIssuer.start()
+      await using issuer = await LocalIssuer.start()
       const { app, text } = await start(t, { issuer: issuer.issuer, audience: 'api' })
       await refuse(t, app, await issuer.token({ claims }))
       t.assert.doesNotMatch(text(), /clock/)
@@ -246,8 +246,8 @@ suite('a verified token', () => {
   })
 
   test('that anybody made says nothing about clocks, nor about ID tokens', async (t) => {
-    await using issuer = await TestIssuer.start()
-    await using other = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
+    await using other = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
     const claims = issuer.claims({ aud: 'client', nonce: 'n', iat: now() + 600, nbf: now() + 600 })
     const forged = await other.token({ claims, header: { kid: issuer.key.jwk.kid } })
@@ -269,7 +269,7 @@ suite('a verified token', () => {
   ]
   for (const [title, claims, options] of idTokens) {
     test(`that is an ID token by ${title} is a warning without the token's words, once`, async (t) => {
-      await using issuer = await TestIssuer.start()
+      await using issuer = await LocalIssuer.start()
       const { app, lines, text } = await start(t, { issuer: issuer.issuer, audience: 'api', ...options })
       const token = await issuer.token({ claims: { aud: 'the client', ...claims } })
       await refuse(t, app, token, token)
@@ -289,7 +289,7 @@ suite('a verified token', () => {
   ]
   for (const [title, claims] of accessTokens) {
     test(`${title} is not taken for an ID token for another audience`, async (t) => {
-      await using issuer = await TestIssuer.start()
+      await using issuer = await LocalIssuer.start()
       const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
       await refuse(t, app, await issuer.token({ claims }))
       t.assert.deepEqual(lines, [])
@@ -308,7 +308,7 @@ suite('a verified token', () => {
   ]
   for (const [claim, token, options] of refusedFor) {
     test(`that is refused for its ${claim} is a warning that names it, once`, async (t) => {
-      await using issuer = await TestIssuer.start()
+      await using issuer = await LocalIssuer.start()
       const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api', ...options })
       const raw = await issuer.token(token)
       await refuse(t, app, raw, raw)
@@ -318,7 +318,7 @@ suite('a verified token', () => {
   }
 
   test('that is accepted says nothing, whatever is in it', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
     const token = await issuer.token({ claims: { iat: now() + 600, nonce: 'n', typ: 'ID' } })
     for (let time = 0; time < 3; time++) t.assert.equal((await call(app, token)).statusCode, 200)
@@ -365,7 +365,7 @@ suite('a flood of refused tokens', () => {
   })
 
   test('does not keep verified tokens from being looked at', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
     for (let sent = 0; sent < 20; sent++) await refuse(t, app, 'a.b.c')
     await refuse(t, app, await issuer.token({ claims: { aud: 'client', nonce: 'n' } }))

@@ -5,7 +5,7 @@ import { SignJWT, type JWTHeaderParameters } from 'jose'
 import { canonicalAlgorithm } from '../../lib/jwt/algorithms.ts'
 import type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from '../../lib/index.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
-import { createKeyPair, now, sign, TestIssuer } from '../helpers/issuer.ts'
+import { createKeyPair, now, sign, LocalIssuer } from '../helpers/issuer.ts'
 
 async function signWithSecret(
   secret: string | Uint8Array,
@@ -27,8 +27,8 @@ async function outcome(app: FastifyInstance, token: string): Promise<unknown> {
 
 suite('several issuers', () => {
   test('each have their own audience, algorithms, tolerance, claims and keys or secret', async (t: TestContext) => {
-    await using one = await TestIssuer.start()
-    await using two = await TestIssuer.start({ path: '/realms/two' })
+    await using one = await LocalIssuer.start()
+    await using two = await LocalIssuer.start({ path: '/realms/two' })
     const rsa = await createKeyPair('RS256')
     for (const issuer of [one, two]) issuer.keys.push(rsa.jwk)
     const secret = randomBytes(32)
@@ -62,8 +62,8 @@ suite('several issuers', () => {
   })
 
   test('of one audience refuse another with words of their own', async (t: TestContext) => {
-    await using one = await TestIssuer.start()
-    await using two = await TestIssuer.start()
+    await using one = await LocalIssuer.start()
+    await using two = await LocalIssuer.start()
     await using app = await createApp({
       issuers: [
         { issuer: one.issuer, audience: 'first' },
@@ -81,14 +81,14 @@ suite('several issuers', () => {
 
   test('never verify with a key of one another, under one kid or two', async (t: TestContext) => {
     const kid = 'of both'
-    await using one = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
-    await using two = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using one = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using two = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     const onlyOne = await createKeyPair()
     one.keys.push(onlyOne.jwk)
     await using app = await createApp({
       issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
     })
-    const token = (issuer: TestIssuer, key = issuer.key): Promise<string> => issuer.token({ key })
+    const token = (issuer: LocalIssuer, key = issuer.key): Promise<string> => issuer.token({ key })
     for (const round of ['before the keys are known', 'after']) {
       t.assert.strictEqual(await outcome(app, await token(one, two.key)), 'token_invalid_signature', round)
       t.assert.strictEqual(await outcome(app, await token(two, one.key)), 'token_invalid_signature', round)
@@ -100,8 +100,8 @@ suite('several issuers', () => {
   })
 
   test('are each asked for their own tokens only', async (t: TestContext) => {
-    await using one = await TestIssuer.start()
-    await using two = await TestIssuer.start()
+    await using one = await LocalIssuer.start()
+    await using two = await LocalIssuer.start()
     await using app = await createApp({
       issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
     })
@@ -128,8 +128,8 @@ suite('several issuers', () => {
   })
 
   test('are all prefetched where they have published keys', async (t: TestContext) => {
-    await using one = await TestIssuer.start()
-    await using two = await TestIssuer.start()
+    await using one = await LocalIssuer.start()
+    await using two = await LocalIssuer.start()
     await using app = await createApp({
       issuers: [
         { issuer: one.issuer, audience: 'api' },
@@ -149,7 +149,7 @@ suite('several issuers', () => {
 suite('the name of an issuer', () => {
   for (const path of ['', '/', '/realms/a', '/realms/a/']) {
     test(`with the path "${path}" is not the one with a slash more or less`, async (t: TestContext) => {
-      await using issuer = await TestIssuer.start({ path })
+      await using issuer = await LocalIssuer.start({ path })
       await using app = await createApp({ issuer: issuer.issuer, audience: 'api' })
       const other = path.endsWith('/') ? issuer.issuer.slice(0, -1) : `${issuer.issuer}/`
       t.assert.strictEqual(
@@ -162,8 +162,8 @@ suite('the name of an issuer', () => {
   }
 
   test('with a slash and without are two issuers, each with its own keys', async (t: TestContext) => {
-    await using one = await TestIssuer.start()
-    await using two = await TestIssuer.start({ path: '/' })
+    await using one = await LocalIssuer.start()
+    await using two = await LocalIssuer.start({ path: '/' })
     const name = 'https://issuer.example'
     await using app = await createApp({
       issuers: [
@@ -171,7 +171,7 @@ suite('the name of an issuer', () => {
         { issuer: `${name}/`, jwksUri: two.jwksUri, audience: 'api' },
       ],
     })
-    const named = (iss: string, issuer: TestIssuer): Promise<string> => issuer.token({ claims: { iss } })
+    const named = (iss: string, issuer: LocalIssuer): Promise<string> => issuer.token({ claims: { iss } })
     t.assert.strictEqual(await outcome(app, await named(name, one)), name)
     t.assert.strictEqual(await outcome(app, await named(`${name}/`, two)), `${name}/`)
     t.assert.strictEqual(await outcome(app, await named(name, two)), 'invalid_header')
@@ -200,8 +200,8 @@ suite('the name of an issuer', () => {
   ]
   for (const [title, iss] of others) {
     test(`is compared exactly: ${title} is refused and costs no request`, async (t: TestContext) => {
-      await using one = await TestIssuer.start()
-      await using two = await TestIssuer.start()
+      await using one = await LocalIssuer.start()
+      await using two = await LocalIssuer.start()
       await using app = await createApp({
         issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
       })
@@ -224,7 +224,7 @@ suite('published keys', () => {
   ]
   for (const algorithm of algorithms) {
     test(`verify ${algorithm}, where it is allowed`, async (t: TestContext) => {
-      await using issuer = await TestIssuer.start({ key: await createKeyPair(algorithm) })
+      await using issuer = await LocalIssuer.start({ key: await createKeyPair(algorithm) })
       const options = { issuer: issuer.issuer, audience: 'api' }
       await using byDefault = await createApp(options)
       await using alone = await createApp({ ...options, algorithms: [algorithm] })
@@ -251,7 +251,7 @@ suite('published keys', () => {
       const title = `a key with alg ${published ?? 'missing'}, ${allowed} allowed: both names in a token are good`
       test(title, async (t: TestContext) => {
         const pair = await createKeyPair('EdDSA')
-        await using issuer = await TestIssuer.start({ key: pair })
+        await using issuer = await LocalIssuer.start({ key: pair })
         issuer.keys = [{ ...pair.jwk, alg: published }]
         await using app = await createApp({ issuer: issuer.issuer, audience: 'api', algorithms: [allowed] })
         for (const alg of ['EdDSA', 'Ed25519', 'EdDSA']) {
@@ -268,7 +268,7 @@ suite('published keys', () => {
 
   for (const kid of [undefined, null, 1, true, ['one'], { kid: 'one' }]) {
     test(`are not looked for by the kid ${JSON.stringify(kid)}`, async (t: TestContext) => {
-      await using issuer = await TestIssuer.start()
+      await using issuer = await LocalIssuer.start()
       await using app = await createApp({ issuer: issuer.issuer, audience: 'api' })
       const response = await call(app, await issuer.token({ header: { kid } }))
       t.assert.strictEqual(verdict(response).message, 'Unable to find appropriate key')
@@ -346,7 +346,7 @@ suite('a shared secret', () => {
   })
 
   test('takes no token of a published key, and a published key none of a secret', async (t: TestContext) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const secret = randomBytes(64)
     await using shared = await createApp({ issuer: issuer.issuer, audience: 'api', secret })
     t.assert.strictEqual(await outcome(shared, await issuer.token()), 'invalid_algorithm')
@@ -395,7 +395,7 @@ suite('an algorithm that is not known', () => {
   for (const alg of [...names, null, 5, ['ES256'], undefined]) {
     for (const [kind, algorithms] of options) {
       test(`${JSON.stringify(alg)} is refused and costs no request, ${kind}`, async (t: TestContext) => {
-        await using issuer = await TestIssuer.start()
+        await using issuer = await LocalIssuer.start()
         await using app = await createApp({
           issuer: issuer.issuer,
           audience: 'api',

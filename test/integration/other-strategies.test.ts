@@ -12,9 +12,9 @@ import Fastify, {
 } from 'fastify'
 import jwksAuth from '../../lib/index.ts'
 import { call } from '../helpers/app.ts'
-import { TestIssuer } from '../helpers/issuer.ts'
+import { LocalIssuer } from '../helpers/issuer.ts'
 
-const issuer = await TestIssuer.start()
+const issuer = await LocalIssuer.start()
 const options = { issuer: issuer.issuer, audience: 'api' }
 test.after(() => issuer.close())
 
@@ -279,7 +279,7 @@ suite('what the application made of the headers stays', () => {
 
 suite('Retry-After', () => {
   async function duringAnOutage(t: TestContext, key: string, own?: string) {
-    await using down = await TestIssuer.start()
+    await using down = await LocalIssuer.start()
     down.on('/jwks', (_request, response) => response.destroy())
     const app = Fastify()
     t.after(() => app.close())

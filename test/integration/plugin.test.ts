@@ -5,9 +5,9 @@ import fastifyAuth from '@fastify/auth'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import jwksAuth, { JwksAuthError, type AuthenticateHook } from '../../lib/index.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
-import { TestIssuer } from '../helpers/issuer.ts'
+import { LocalIssuer } from '../helpers/issuer.ts'
 
-const issuer = await TestIssuer.start()
+const issuer = await LocalIssuer.start()
 const options = { issuer: issuer.issuer, audience: 'api' }
 test.after(() => issuer.close())
 
@@ -194,7 +194,7 @@ suite('a request is verified by the instance that is asked', () => {
   })
 
   test('and not by another one, which accepts other tokens', async (t) => {
-    await using other = await TestIssuer.start()
+    await using other = await LocalIssuer.start()
     const app = Fastify()
     const hooks: AuthenticateHook[] = []
     for (const issuerOfScope of [issuer, other]) {

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose'
 import { startIssuer, type EmbeddedIssuer } from '../../demo/issuer.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
 import { Reroute } from '../helpers/dispatcher.ts'
-import { createKeyPair, sendJson, TestIssuer } from '../helpers/issuer.ts'
+import { createKeyPair, sendJson, LocalIssuer } from '../helpers/issuer.ts'
 
 /** Issuers as they are found in the world, each in its own shape. */
 
@@ -52,7 +52,7 @@ suite('oidc-provider', () => {
 test('Auth0: a domain, a slash at the end, permissions and two audiences', async (t) => {
   const domain = 'tenant.eu.auth0.com'
   const key = await createKeyPair('RS256')
-  await using tenant = await TestIssuer.start({ key })
+  await using tenant = await LocalIssuer.start({ key })
   tenant.on('/.well-known/jwks.json', sendJson({ keys: [{ ...key.jwk, x5c: ['MIIC'], x5t: 'x' }] }))
   const dispatcher = new Reroute(tenant.origin)
   const app = await createApp({ domain, audience: 'https://api.example.com', jwks: { dispatcher } })
@@ -92,7 +92,7 @@ test('Auth0 with the client secret: HS256, the audience is the client', async (t
 })
 
 test('an OAuth 2.0 server without OpenID: RFC 8414', async (t) => {
-  await using server = await TestIssuer.start({ path: '/tenant' })
+  await using server = await LocalIssuer.start({ path: '/tenant' })
   server.on('/tenant/.well-known/openid-configuration', sendJson({}, 404))
   server.on('/.well-known/oauth-authorization-server/tenant', server.metadata)
   const app = await createApp({ issuer: server.issuer, audience: 'api' })

@@ -2,11 +2,11 @@ import { suite, test } from 'node:test'
 import Fastify from 'fastify'
 import jwksAuth, { JwksAuthError, type AuthorizeOptions } from '../../lib/index.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
-import { now, TestIssuer } from '../helpers/issuer.ts'
+import { now, LocalIssuer } from '../helpers/issuer.ts'
 
 /** RFC 9470, OAuth 2.0 Step Up Authentication Challenge Protocol. */
 
-const issuer = await TestIssuer.start()
+const issuer = await LocalIssuer.start()
 const options = { issuer: issuer.issuer, audience: 'api' }
 test.after(() => issuer.close())
 

@@ -11,7 +11,7 @@ import { AccessTokenVerifier } from '../../lib/access-token-verifier.ts'
 import { readPluginOptions } from '../../lib/options/plugin-options.ts'
 import { call, createApp, verdict } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
-import { createKeyPair, sendJson, sign, TestIssuer, unsignedToken, until } from '../helpers/issuer.ts'
+import { createKeyPair, sendJson, sign, LocalIssuer, unsignedToken, until } from '../helpers/issuer.ts'
 
 /** An API whose issuers are found by a function, in a process whose monotonic clock the test moves. */
 class Api {
@@ -43,7 +43,7 @@ class Api {
   }
 
   /** Takes an issuer for one whose tokens are good. */
-  add({ issuer }: TestIssuer, options: object = {}): void {
+  add({ issuer }: LocalIssuer, options: object = {}): void {
     this.tenants.set(issuer, { issuer, audience: 'api', ...options })
   }
 
@@ -89,8 +89,8 @@ suite('issuers that a function finds', () => {
     ['an asynchronous function', true],
   ] as const) {
     test(`${title} is asked for the issuer of a token, once`, async (t) => {
-      await using one = await TestIssuer.start()
-      await using two = await TestIssuer.start()
+      await using one = await LocalIssuer.start()
+      await using two = await LocalIssuer.start()
       const api = await Api.start(t)
       if (!isAsync) api.find = (iss) => api.tenants.get(iss)
       for (const issuer of [one, two]) api.add(issuer)
@@ -103,7 +103,7 @@ suite('issuers that a function finds', () => {
   }
 
   test('what it does not know is refused as any unknown issuer, and nothing is fetched', async (t) => {
-    await using stranger = await TestIssuer.start()
+    await using stranger = await LocalIssuer.start()
     const api = await Api.start(t)
     for (const find of [api.find, () => undefined, () => null as never]) {
       api.find = find
@@ -116,7 +116,7 @@ suite('issuers that a function finds', () => {
   })
 
   test('it is not asked about a token that is no token, or names no issuer', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.find = () => ({ issuer: issuer.issuer, audience: 'api' })
     const header = { alg: 'ES256', kid: issuer.key.jwk.kid }
@@ -130,7 +130,7 @@ suite('issuers that a function finds', () => {
   })
 
   test('the issuer comes before the algorithm and the key', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     const none = unsignedToken({ alg: 'none' }, issuer.claims())
     t.assert.equal(await api.ask(none), 'invalid_claims')
@@ -141,8 +141,8 @@ suite('issuers that a function finds', () => {
   })
 
   test('10,000 invented issuers cost no fetch, and tenants go on working without being asked for', async (t) => {
-    await using tenant = await TestIssuer.start()
-    await using stranger = await TestIssuer.start()
+    await using tenant = await LocalIssuer.start()
+    await using stranger = await LocalIssuer.start()
     const asked: string[] = []
     const verify = verifier(t, (iss) => {
       asked.push(iss)
@@ -163,7 +163,7 @@ suite('issuers that a function finds', () => {
   })
 
   test('100 first requests at once ask for it once, and fetch its keys once', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const tokens = await Promise.all(Array.from({ length: 100 }, () => issuer.token()))
@@ -176,8 +176,8 @@ suite('issuers that a function finds', () => {
 suite('a key', () => {
   test('of one tenant is no good for another, under one kid or two', async (t) => {
     const kid = 'of both'
-    await using one = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
-    await using two = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using one = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using two = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     const api = await Api.start(t)
     for (const issuer of [one, two]) api.add(issuer)
     for (let round = 0; round < 2; round += 1) {
@@ -189,7 +189,7 @@ suite('a key', () => {
   })
 
   test('of the one issuer that a function always returns is good for no other, and a line tells of it', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.find = () => ({ issuer: issuer.issuer, audience: 'api' })
     for (const iss of ['https://stranger.example', `${issuer.issuer}/`, issuer.issuer.toUpperCase()]) {
@@ -212,7 +212,7 @@ suite('a key', () => {
 
 suite('a tenant', () => {
   test('who was removed is refused within the interval, with tokens that are known as well', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const accepted = eventsOf(t, diagnostics.tokenAccepted)
@@ -228,7 +228,7 @@ suite('a tenant', () => {
   })
 
   test('who was just added works within one cooldown', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { cooldown: 5_000 } })
     const token = await issuer.token()
     t.assert.equal(await api.ask(token), 'invalid_claims')
@@ -239,7 +239,7 @@ suite('a tenant', () => {
   })
 
   test('who was just added works at once with a cooldown of 0', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { cooldown: 0 } })
     t.assert.equal(await api.ask(issuer.token()), 'invalid_claims')
     api.add(issuer)
@@ -247,7 +247,7 @@ suite('a tenant', () => {
   })
 
   test('who stays the same keeps keys and known tokens when the function is asked again', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const accepted = eventsOf(t, diagnostics.tokenAccepted)
@@ -263,7 +263,7 @@ suite('a tenant', () => {
   })
 
   test('who changed is judged by the new options, known tokens too', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const token = await issuer.token()
@@ -276,8 +276,8 @@ suite('a tenant', () => {
   })
 
   test('whose keys have moved is believed by the new ones alone', async (t) => {
-    await using issuer = await TestIssuer.start()
-    await using elsewhere = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
+    await using elsewhere = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer, { jwksUri: issuer.jwksUri })
     const token = await issuer.token()
@@ -290,7 +290,7 @@ suite('a tenant', () => {
   })
 
   test('who leaves the memory while keys are fetched leaves no fetch behind', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     let isClosed = false
     issuer.on('/jwks', (_request, response) => void response.on('close', () => (isClosed = true)))
     const secret = 'a shared secret of 32 characters'
@@ -310,7 +310,7 @@ suite('a tenant', () => {
 })
 
 test('requests that wait for one answer in vain have an error each', async (t) => {
-  await using issuer = await TestIssuer.start()
+  await using issuer = await LocalIssuer.start()
   const app = await createApp({ issuers: async () => new Promise(() => {}), jwks: { timeout: 20 } })
   t.after(() => app.close())
   const errors: unknown[] = []
@@ -343,7 +343,7 @@ suite('a function that fails', () => {
   for (const [title, thrown, status, message] of failures) {
     for (const how of ['throwing', 'rejecting with'] as const) {
       test(`by ${how} ${title} refuses, unchanged and without a challenge, and is asked again`, async (t) => {
-        await using issuer = await TestIssuer.start()
+        await using issuer = await LocalIssuer.start()
         const api = await Api.start(t)
         const { find } = api
         const fail = (): never => {
@@ -365,7 +365,7 @@ suite('a function that fails', () => {
   }
 
   test('by wrong options refuses the token, until they are right and a cooldown has passed', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { cooldown: 5_000 } })
     api.add(issuer, { clockTolerance: -1 })
     t.assert.deepEqual(verdict(await call(api.app, await issuer.token())), unknownIssuer)
@@ -375,7 +375,7 @@ suite('a function that fails', () => {
   })
 
   test('leaves a known tenant without an answer once the interval is over, and with the same keys after it', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const { find } = api
@@ -396,7 +396,7 @@ suite('a function that fails', () => {
 
 suite('beside a function', () => {
   test('jwks.prefetch has nothing to fetch', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { prefetch: true } })
     api.add(issuer)
     await api.app.ready()
@@ -404,8 +404,8 @@ suite('beside a function', () => {
   })
 
   test('jwksStatus lists the issuers that are known, and no longer than the function speaks for them', async (t) => {
-    await using one = await TestIssuer.start()
-    await using two = await TestIssuer.start()
+    await using one = await LocalIssuer.start()
+    await using two = await LocalIssuer.start()
     const api = await Api.start(t)
     const listed = (): object =>
       Object.fromEntries(api.app.jwksStatus().map(({ issuer, state }) => [issuer, state]))
@@ -422,8 +422,8 @@ suite('beside a function', () => {
   })
 
   test('a refusal names the issuer of its token where that is known', async (t) => {
-    await using tenant = await TestIssuer.start()
-    await using stranger = await TestIssuer.start()
+    await using tenant = await LocalIssuer.start()
+    await using stranger = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(tenant)
     const refusals = eventsOf(t, diagnostics.tokenRefused)
@@ -438,8 +438,8 @@ suite('beside a function', () => {
   })
 
   test('close ends the fetches of every issuer, and an answer that comes later starts none', async (t) => {
-    await using one = await TestIssuer.start()
-    await using two = await TestIssuer.start()
+    await using one = await LocalIssuer.start()
+    await using two = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { timeout: 60_000 } })
     let answer = (): void => {}
     const found = new Promise<void>((resolve) => (answer = resolve))
@@ -463,8 +463,8 @@ suite('beside a function', () => {
 
   test('two instances in scopes beside each other never accept each other’s tokens', async (t) => {
     const kid = 'of both'
-    await using one = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
-    await using two = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using one = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using two = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     const app = Fastify()
     t.after(() => app.close())
     for (const [url, { issuer }] of [

@@ -3,10 +3,10 @@ import { SignJWT } from 'jose'
 import { diagnostics, type JwksAuthOptions } from '../../lib/index.ts'
 import { call, createApp } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
-import { createKeyPair, now, TestIssuer, until } from '../helpers/issuer.ts'
+import { createKeyPair, now, LocalIssuer, until } from '../helpers/issuer.ts'
 
 interface Started {
-  readonly issuer: TestIssuer
+  readonly issuer: LocalIssuer
   /** Calls with a token, and tells its status and whether its signature was verified anew. */
   readonly ask: (token: string) => Promise<Verdict>
   /** The same with an Authorization header. */
@@ -18,7 +18,7 @@ interface Started {
 type Verdict = [status: number, from: 'verified' | 'cached' | 'refused']
 
 async function start(t: TestContext, options: Partial<JwksAuthOptions> = {}): Promise<Started> {
-  const issuer = await TestIssuer.start()
+  const issuer = await LocalIssuer.start()
   const app = await createApp({ issuer: issuer.issuer, audience: 'api', ...options } as JwksAuthOptions)
   t.after(async () => {
     await app.close()
@@ -203,7 +203,7 @@ suite('how long a token is known', () => {
 suite('what is asked of a cached token each time', () => {
   test('isRevoked, formatUser and check', async (t) => {
     const calls: string[] = []
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const app = await createApp({
       issuer: issuer.issuer,
       audience: 'api',
@@ -299,7 +299,7 @@ suite('who leaves when there is no more room', () => {
 
 suite('the claims of a cached token', () => {
   test('are the same frozen object in each request', async (t) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
     t.after(() => app.close())
     const seen: unknown[] = []
@@ -324,7 +324,7 @@ suite('headers of tokens', () => {
     ['long ones', (index: number) => ({ index, x5c: ['x'.repeat(2_000)] })],
   ] as const) {
     test(`${title} are read right`, async (t) => {
-      await using issuer = await TestIssuer.start()
+      await using issuer = await LocalIssuer.start()
       const app = await createApp({ issuer: issuer.issuer, audience: 'api', cache: false })
       t.after(() => app.close())
       app.get(
@@ -351,7 +351,7 @@ suite('the size of a token', () => {
   })
 })
 
-async function tokens(issuer: TestIssuer, count: number, claims: object = {}): Promise<string[]> {
+async function tokens(issuer: LocalIssuer, count: number, claims: object = {}): Promise<string[]> {
   return Promise.all(
     Array.from({ length: count }, async (_, index) =>
       issuer.token({ claims: { sub: `user ${index}`, ...claims } }),

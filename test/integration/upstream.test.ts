@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import buildGetJwks, { type GetJwks } from 'get-jwks'
-import { TestIssuer } from '../helpers/issuer.ts'
+import { LocalIssuer } from '../helpers/issuer.ts'
 
 // What lib/jwks/jwk-set.ts builds on in get-jwks, and why it builds on nothing else of it. Where a test of the second
 // kind fails after an update, docs/upstream.md tells what can be left to get-jwks now.
@@ -12,7 +12,7 @@ function getJwksOf(): GetJwks {
 
 suite('what the cache of get-jwks is for', () => {
   test('an entry that was put in by its name is found by algorithm, kid and issuer, without a fetch', async () => {
-    await using issuer = await TestIssuer.start({ path: '/' })
+    await using issuer = await LocalIssuer.start({ path: '/' })
     const getJwks = getJwksOf()
     const jwk = { kid: 'a', alg: 'RS256', domain: issuer.issuer }
     const name = getJwks.generateCacheKey('RS256', 'a', issuer.issuer)
@@ -46,7 +46,7 @@ suite('what the cache of get-jwks is for', () => {
 
 suite('what get-jwks does with keys by itself', () => {
   test('it hands out a removed key once the key has left its cache', async () => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const getJwks = getJwksOf()
     const signature = { domain: issuer.issuer, alg: 'ES256', kid: issuer.key.jwk.kid }
     const jwk = await getJwks.getJwk(signature)
@@ -60,7 +60,7 @@ suite('what get-jwks does with keys by itself', () => {
   })
 
   test('it fetches the whole set for every kid', async () => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const getJwks = getJwksOf()
     const kids = Array.from({ length: 20 }, (_, index) => `kid ${index}`)
     await Promise.allSettled(kids.map((kid) => getJwks.getJwk({ domain: issuer.issuer, alg: 'ES256', kid })))

@@ -3,7 +3,7 @@ import { suite, test, type TestContext } from 'node:test'
 import type { JwksAuthOptions } from '../../../lib/index.ts'
 import { encodeToken, keySigner, secretSigner } from '../../../lib/testing/test-token.ts'
 import { call, createApp, verdict } from '../../helpers/app.ts'
-import { createKeyPair, now, TestIssuer } from '../../helpers/issuer.ts'
+import { createKeyPair, now, LocalIssuer } from '../../helpers/issuer.ts'
 
 /**
  * A server that has verified tokens before takes a short way with others that begin in the same way. Whatever comes: it answers as
@@ -12,9 +12,9 @@ import { createKeyPair, now, TestIssuer } from '../../helpers/issuer.ts'
 
 const key = await createKeyPair('ES256', 'known')
 const stranger = await createKeyPair('ES256', 'known')
-const issuer = await TestIssuer.start({ key })
+const issuer = await LocalIssuer.start({ key })
 // Whose tokens have the same header as the issuer's, but for the signature.
-const twin = await TestIssuer.start({ key: await createKeyPair('ES256', 'known') })
+const twin = await LocalIssuer.start({ key: await createKeyPair('ES256', 'known') })
 test.after(() => Promise.all([issuer.close(), twin.close()]))
 
 const issuers = [issuer, twin].map((one) => ({ issuer: one.issuer, audience: 'api' }))
@@ -168,7 +168,7 @@ suite('a familiar token is read once, by who verifies it', () => {
   const secret = 'a shared secret of enough bytes for HS256'
   const kinds: [
     title: string,
-    options: (one: TestIssuer) => object,
+    options: (one: LocalIssuer) => object,
     algorithm: 'ES256' | 'EdDSA' | 'RS256' | 'HS256',
   ][] = [
     ['ES256', (one) => ({ issuer: one.issuer, audience: 'api' }), 'ES256'],
@@ -185,7 +185,7 @@ suite('a familiar token is read once, by who verifies it', () => {
     test(title, async (t) => {
       const isSecret = algorithm === 'HS256'
       const pair = await createKeyPair(isSecret ? 'ES256' : algorithm, 'known')
-      await using one = await TestIssuer.start({ key: pair })
+      await using one = await LocalIssuer.start({ key: pair })
       const app = await createApp(options(one) as JwksAuthOptions)
       t.after(() => app.close())
       const signer = isSecret ? secretSigner('HS256', secret) : keySigner(pair)

@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import { exportSPKI, importJWK, type CryptoKey } from 'jose'
 import { call, createApp, verdict } from '../../helpers/app.ts'
-import { createKeyPair, sign, TestIssuer, unsignedToken } from '../../helpers/issuer.ts'
+import { createKeyPair, sign, LocalIssuer, unsignedToken } from '../../helpers/issuer.ts'
 
 /** Tokens that somebody without the issuer's key could make. None gets through, each has its code. */
 
 const key = await createKeyPair('RS256', 'known')
-const issuer = await TestIssuer.start({ key })
+const issuer = await LocalIssuer.start({ key })
 const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
 test.after(() => Promise.all([app.close(), issuer.close()]))
 
@@ -120,7 +120,7 @@ suite('keys and addresses in the token', () => {
   })
 
   test('a token whose issuer is not configured costs no request at all', async (t) => {
-    await using quiet = await TestIssuer.start()
+    await using quiet = await LocalIssuer.start()
     const fresh = await createApp({ issuer: quiet.issuer, audience: 'api' })
     t.after(() => fresh.close())
     for (const iss of [
@@ -146,7 +146,7 @@ suite('keys and addresses in the token', () => {
 suite('a changed token', () => {
   for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const) {
     test(`with any character of an ${alg} token changed is refused`, async (t) => {
-      await using other = await TestIssuer.start({ key: await createKeyPair(alg) })
+      await using other = await LocalIssuer.start({ key: await createKeyPair(alg) })
       const target = await createApp({ issuer: other.issuer, audience: 'api' })
       t.after(() => target.close())
       const token = await other.token()

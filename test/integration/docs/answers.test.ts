@@ -6,7 +6,7 @@ import type { AuthorizeOptions, JwksAuthOptions } from '../../../lib/index.ts'
 import { refusals } from '../../../lib/errors.ts'
 import { refusedHeaders, refusedTokens, unreadableTokens } from '../../helpers/answers.ts'
 import { call, createApp, verdict } from '../../helpers/app.ts'
-import { createKeyPair, sign, TestIssuer, type TokenParts } from '../../helpers/issuer.ts'
+import { createKeyPair, sign, LocalIssuer, type TokenParts } from '../../helpers/issuer.ts'
 import { docs } from './documents.ts'
 
 // Each row of the table in docs/answers.md is provoked. A refusal of lib/errors.ts without a row, or a row that nothing here
@@ -22,7 +22,7 @@ const rows = Array.from(
   }),
 )
 
-type Provoke = (issuer: TestIssuer) => Promise<LightMyRequestResponse>
+type Provoke = (issuer: LocalIssuer) => Promise<LightMyRequestResponse>
 
 const provocations: Record<string, Provoke> = {
   'no Authorization header, or an empty one': header('none'),
@@ -63,7 +63,7 @@ const provocations: Record<string, Provoke> = {
 suite('the answers of the table', () => {
   for (const { title, answer } of rows) {
     test(title, async (t: TestContext) => {
-      await using issuer = await TestIssuer.start()
+      await using issuer = await LocalIssuer.start()
       const provoke = provocations[title.replaceAll("'", '’')]
       if (!provoke) throw new Error('nothing provokes it')
       const response = await provoke(issuer)
@@ -97,7 +97,7 @@ test('the table has every code and every refusal of the code', (t) => {
 })
 
 async function ask(
-  issuer: TestIssuer,
+  issuer: LocalIssuer,
   bearer: string,
   options: Partial<JwksAuthOptions> = {},
 ): Promise<LightMyRequestResponse> {

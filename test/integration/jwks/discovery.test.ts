@@ -3,7 +3,7 @@ import { before, suite, test } from 'node:test'
 import { discoverJwksUri } from '../../../lib/jwks/discovery.ts'
 import { fetchJson, FetchError } from '../../../lib/jwks/fetch-json.ts'
 import { hostile, redirect } from '../../helpers/hostile.ts'
-import { createKeyPair, sendJson, TestIssuer, type KeyPair } from '../../helpers/issuer.ts'
+import { createKeyPair, sendJson, LocalIssuer, type KeyPair } from '../../helpers/issuer.ts'
 
 let key: KeyPair
 before(async () => {
@@ -134,14 +134,14 @@ suite('over HTTP', () => {
     fetchJson(url, { signal, maxResponseSize: 65_536, dispatcher: undefined })
 
   test('metadata of an issuer with a path is found', async () => {
-    await using issuer = await TestIssuer.start({ key, path: '/realms/a/' })
+    await using issuer = await LocalIssuer.start({ key, path: '/realms/a/' })
     assert.equal((await discoverJwksUri(issuer.issuer, false, get)).href, issuer.jwksUri)
     assert.deepEqual(issuer.requests, [`/realms/a${openid}`])
   })
 
   for (const status of [400, 401, 403, 404, 410, 499]) {
     test(`RFC 8414 is asked after ${status}`, async () => {
-      await using issuer = await TestIssuer.start({ key, path: '/realms/a' })
+      await using issuer = await LocalIssuer.start({ key, path: '/realms/a' })
       issuer.on(`/realms/a${openid}`, sendJson({}, status))
       issuer.on(`${oauth}/realms/a`, issuer.metadata)
       assert.equal((await discoverJwksUri(issuer.issuer, false, get)).href, issuer.jwksUri)
@@ -157,7 +157,7 @@ suite('over HTTP', () => {
     ['a connection that ends', hostile['hangs up']!],
   ] as const) {
     test(`RFC 8414 is not asked after ${name}`, async () => {
-      await using issuer = await TestIssuer.start({ key })
+      await using issuer = await LocalIssuer.start({ key })
       issuer.on(openid, answer)
       issuer.on(oauth, issuer.metadata)
       await assert.rejects(discoverJwksUri(issuer.issuer, false, get), FetchError)
@@ -166,7 +166,7 @@ suite('over HTTP', () => {
   }
 
   test('RFC 8414 is not asked when the time is up', async () => {
-    await using issuer = await TestIssuer.start({ key })
+    await using issuer = await LocalIssuer.start({ key })
     const abort = new AbortController()
     issuer.on(openid, () => abort.abort('timeout'))
     issuer.on(oauth, issuer.metadata)

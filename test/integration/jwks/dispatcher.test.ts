@@ -3,10 +3,10 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { Agent } from 'undici'
 import { call, createApp } from '../../helpers/app.ts'
-import { TestIssuer } from '../../helpers/issuer.ts'
+import { LocalIssuer } from '../../helpers/issuer.ts'
 
 test('keys are fetched by an undici agent of the user’s own', async (t) => {
-  await using issuer = await TestIssuer.start()
+  await using issuer = await LocalIssuer.start()
   const connected: unknown[] = []
   const dispatcher = new Agent()
   dispatcher.on('connect', (origin) => connected.push(String(origin)))
@@ -33,7 +33,7 @@ test('the deadline holds for an agent without time limits', async (t) => {
     await dispatcher.destroy()
     silent.close()
   })
-  await using issuer = await TestIssuer.start()
+  await using issuer = await LocalIssuer.start()
   const response = await call(app, await issuer.token({ claims: { iss: 'x' } }))
   t.assert.equal(response.statusCode, 503)
 })

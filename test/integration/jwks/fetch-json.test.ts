@@ -10,14 +10,14 @@ import { fetchJson, FetchError, type Dispatcher, type FetchLimits } from '../../
 import { certificate } from '../../helpers/certificate.ts'
 import { globalDispatcher } from '../../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect, zipped } from '../../helpers/hostile.ts'
-import { createKeyPair, sendJson, TestIssuer, type Handler } from '../../helpers/issuer.ts'
+import { createKeyPair, sendJson, LocalIssuer, type Handler } from '../../helpers/issuer.ts'
 
-let server: TestIssuer
+let server: LocalIssuer
 /** An issuer for tests keeps no process alive, and some of these wait for nothing else. */
 let awake: NodeJS.Timeout
 before(async () => {
   awake = setInterval(() => {}, 60_000)
-  server = await TestIssuer.start({ key: await createKeyPair('ES256') })
+  server = await LocalIssuer.start({ key: await createKeyPair('ES256') })
 })
 after(async () => {
   clearInterval(awake)
@@ -296,7 +296,7 @@ suite('connections', () => {
 suite('redirects', () => {
   for (const status of [301, 302, 303, 307, 308]) {
     test(`${status} is not followed, neither to the same origin nor to another`, async () => {
-      await using other = await TestIssuer.start({ key: server.key })
+      await using other = await LocalIssuer.start({ key: server.key })
       for (const origin of [server.origin, other.origin]) {
         const target = `/target-of-${status}`
         const { document } = await get(redirect(status, origin + target))
@@ -310,7 +310,7 @@ suite('redirects', () => {
 
 suite('no connection', () => {
   test('a refused one is a failure', async () => {
-    const gone = await TestIssuer.start({ key: server.key })
+    const gone = await LocalIssuer.start({ key: server.key })
     const url = new URL(gone.jwksUri)
     await gone.close()
     await assertFailure(fetchFrom(url), /^ECONNREFUSED$/)

@@ -2,11 +2,11 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import jwksAuth from '../../../lib/index.ts'
 import { call } from '../../helpers/app.ts'
-import { TestIssuer } from '../../helpers/issuer.ts'
+import { LocalIssuer } from '../../helpers/issuer.ts'
 
 test('tokens without kid are refused, and the log says why once for each issuer', async (t) => {
-  await using one = await TestIssuer.start()
-  await using two = await TestIssuer.start()
+  await using one = await LocalIssuer.start()
+  await using two = await LocalIssuer.start()
   const lines: { level: number; issuer?: string; msg: string }[] = []
   const stream = { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[0]) }
   const app = Fastify({ logger: { level: 'warn', stream } })

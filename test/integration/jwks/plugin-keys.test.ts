@@ -7,18 +7,18 @@ import type { Dispatcher } from '../../../lib/jwks/fetch-json.ts'
 import { call, createApp } from '../../helpers/app.ts'
 import { globalDispatcher } from '../../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect } from '../../helpers/hostile.ts'
-import { createKeyPair, sendJson, TestIssuer, type Handler, type KeyPair } from '../../helpers/issuer.ts'
+import { createKeyPair, sendJson, LocalIssuer, type Handler, type KeyPair } from '../../helpers/issuer.ts'
 
 const metadataPath = '/.well-known/openid-configuration'
 
 let key: KeyPair
 let newKey: KeyPair
 /** Another origin, where nobody has any business. */
-let elsewhere: TestIssuer
+let elsewhere: LocalIssuer
 before(async () => {
   key = await createKeyPair('ES256', 'known')
   newKey = await createKeyPair('ES256', 'new')
-  elsewhere = await TestIssuer.start({ key })
+  elsewhere = await LocalIssuer.start({ key })
   // A first fetch loads a lot, which is not to be taken for a slow issuer.
   await using both = await start()
   await call(both.app, await both.issuer.token())
@@ -30,8 +30,8 @@ after(async () => {
 /** An issuer and an application that asks it anew at almost every request. */
 async function start(
   jwks: JwksOptions = {},
-): Promise<{ issuer: TestIssuer; app: FastifyInstance } & AsyncDisposable> {
-  const issuer = await TestIssuer.start({ key })
+): Promise<{ issuer: LocalIssuer; app: FastifyInstance } & AsyncDisposable> {
+  const issuer = await LocalIssuer.start({ key })
   const app = await createApp({
     issuer: issuer.issuer,
     audience: 'api',
@@ -174,7 +174,7 @@ suite('where the keys are', () => {
   test('they may be on another host than the issuer', async () => {
     await using both = await start()
     const { issuer, app } = both
-    await using host = await TestIssuer.start({ key: newKey })
+    await using host = await LocalIssuer.start({ key: newKey })
     issuer.on(metadataPath, { issuer: issuer.issuer, jwks_uri: host.jwksUri })
     assert.equal((await call(app, await issuer.token({ key: newKey }))).statusCode, 200)
     assert.equal(issuer.fetches, 0)
@@ -266,13 +266,13 @@ suite('the life of the server', () => {
 
 suite('an issuer that can not be connected to', () => {
   test('one that refuses connections is unavailable until it accepts them', async () => {
-    const gone = await TestIssuer.start({ key })
+    const gone = await LocalIssuer.start({ key })
     const { port, jwksUri } = gone
     const token = await gone.token()
     await gone.close()
     const app = await createApp({ issuer: gone.issuer, audience: 'api', jwksUri })
     await assertUnavailable(app, token)
-    await using back = await TestIssuer.start({ key, port })
+    await using back = await LocalIssuer.start({ key, port })
     await works(app, token)
     assert.equal(back.fetches, 1)
     await app.close()

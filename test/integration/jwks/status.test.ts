@@ -2,7 +2,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { KeyStatus } from '../../../lib/index.ts'
 import { call, createApp } from '../../helpers/app.ts'
-import { sendJson, TestIssuer, until } from '../../helpers/issuer.ts'
+import { sendJson, LocalIssuer, until } from '../../helpers/issuer.ts'
 import { curveKey } from '../../helpers/jwk.ts'
 import { ScriptedIssuer } from '../../helpers/scripted-issuer.ts'
 
@@ -82,8 +82,8 @@ suite('the status of an issuer', () => {
 
 suite('app.jwksStatus', () => {
   test('answers a readiness route, with an entry for each issuer that publishes keys', async (t) => {
-    await using good = await TestIssuer.start()
-    await using bad = await TestIssuer.start()
+    await using good = await LocalIssuer.start()
+    await using bad = await LocalIssuer.start()
     const app = await createApp({
       issuers: [
         { issuer: good.issuer, audience: 'api' },

@@ -4,19 +4,22 @@ import { SignJWT } from 'jose'
 import { JwksAuthError, type JwksAuthOptions } from '../../../lib/index.ts'
 import { call, createApp } from '../../helpers/app.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
-import { createKeyPair, now, TestIssuer, type TokenParts } from '../../helpers/issuer.ts'
+import { createKeyPair, now, LocalIssuer, type TokenParts } from '../../helpers/issuer.ts'
 import { compileProgram } from '../../system/types/program.ts'
 
 interface Started {
-  issuer: TestIssuer
+  issuer: LocalIssuer
   app: FastifyInstance
   /** The code of the refusal of a token with these claims, if it is refused. */
   ask: (claims?: Record<string, unknown>, parts?: TokenParts, url?: string) => Promise<unknown>
 }
 
 /** An issuer and an application with the options in question. */
-async function start(t: TestContext, options: (issuer: TestIssuer) => object = () => ({})): Promise<Started> {
-  const issuer = await TestIssuer.start()
+async function start(
+  t: TestContext,
+  options: (issuer: LocalIssuer) => object = () => ({}),
+): Promise<Started> {
+  const issuer = await LocalIssuer.start()
   const usual = { issuer: issuer.issuer, audience: 'api' }
   const app = await createApp({ ...usual, ...options(issuer) } as JwksAuthOptions)
   t.after(async () => {
@@ -50,7 +53,7 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   },
 
   async issuers(t) {
-    await using other = await TestIssuer.start()
+    await using other = await LocalIssuer.start()
     const { app, ask } = await start(t, ({ issuer }) => ({
       issuer: undefined,
       audience: undefined,
@@ -67,7 +70,7 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   },
 
   async 'issuers(iss)'(t) {
-    await using other = await TestIssuer.start()
+    await using other = await LocalIssuer.start()
     const asked: string[] = []
     const { issuer, app, ask } = await start(t, ({ issuer: name }) => ({
       issuer: undefined,

@@ -2,7 +2,7 @@ import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { call, createApp, verdict } from '../../helpers/app.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
-import { createKeyPair, now, sendJson, sign, TestIssuer } from '../../helpers/issuer.ts'
+import { createKeyPair, now, sendJson, sign, LocalIssuer } from '../../helpers/issuer.ts'
 import { shapes, type Shape } from './shapes.ts'
 
 const key = await createKeyPair('RS256')
@@ -10,7 +10,7 @@ const key = await createKeyPair('RS256')
 /** A server on loopback that answers for the provider, and an application with the documented options. */
 async function setUp(t: TestContext, shape: Shape): Promise<{ app: FastifyInstance; urls: string[] }> {
   const { options, urls, publish = (jwk) => jwk, others = () => [] } = shape
-  const server = await TestIssuer.start({ key })
+  const server = await LocalIssuer.start({ key })
   const jwksUri = urls.at(-1)!
   const discovery = urls.length > 1 ? new URL(urls[0]!).pathname : undefined
   if (discovery !== undefined) {

@@ -6,7 +6,7 @@ import Fastify from 'fastify'
 import jwksAuth from 'fastify-jwks-auth'
 import { build, news } from '../../../docs/examples/events.ts'
 import { listen } from '../../../docs/examples/events-client.ts'
-import { now, TestIssuer } from '../../helpers/issuer.ts'
+import { now, LocalIssuer } from '../../helpers/issuer.ts'
 import { setUp } from '../../helpers/recipe.ts'
 
 suite('server-sent events', () => {
@@ -45,7 +45,7 @@ suite('server-sent events', () => {
 })
 
 test('a token in a query string ends up in Fastify’s own log line, one in a header does not', async (t) => {
-  await using issuer = await TestIssuer.start()
+  await using issuer = await LocalIssuer.start()
   let log = ''
   const stream = new Writable({
     write(chunk, _encoding, done) {

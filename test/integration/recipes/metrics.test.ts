@@ -3,10 +3,10 @@ import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { build } from '../../../docs/examples/metrics.ts'
 import { diagnostics } from '../../../lib/index.ts'
-import { createKeyPair, sendJson, TestIssuer } from '../../helpers/issuer.ts'
+import { createKeyPair, sendJson, LocalIssuer } from '../../helpers/issuer.ts'
 
 interface Server {
-  readonly issuer: TestIssuer
+  readonly issuer: LocalIssuer
   readonly app: FastifyInstance
   /** The status of a request with a token. */
   readonly get: (token: string) => Promise<number>
@@ -16,7 +16,7 @@ interface Server {
 
 /** A server that listens, and an issuer that it believes. */
 async function start(t: TestContext): Promise<Server> {
-  const issuer = await TestIssuer.start()
+  const issuer = await LocalIssuer.start()
   const app = await build({ issuer: issuer.issuer, audience: 'api' })
   t.after(async () => {
     await app.close()

@@ -1,12 +1,12 @@
 import { test } from 'node:test'
 import { build, type Tenants } from '../../../docs/examples/tenants.ts'
 import { call, verdict } from '../../helpers/app.ts'
-import { TestIssuer } from '../../helpers/issuer.ts'
+import { LocalIssuer } from '../../helpers/issuer.ts'
 
 test('tenants who have signed up are let in, each by their own issuer, and nobody else', async (t) => {
-  await using one = await TestIssuer.start({ path: '/one/' })
-  await using two = await TestIssuer.start({ path: '/two/' })
-  await using stranger = await TestIssuer.start()
+  await using one = await LocalIssuer.start({ path: '/one/' })
+  await using two = await LocalIssuer.start({ path: '/two/' })
+  await using stranger = await LocalIssuer.start()
   const signedUp = new Map([one, two].map(({ issuer, path }) => [issuer, { id: path, issuer }]))
   const tenants: Tenants = { findByIssuer: async (issuer) => signedUp.get(issuer) }
   const app = await build(tenants, 'api')

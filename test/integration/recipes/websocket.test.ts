@@ -3,11 +3,11 @@ import { suite, test, type TestContext } from 'node:test'
 import type { WebSocket } from 'ws'
 import { build } from '../../../docs/examples/websocket.ts'
 import { connect } from '../../../docs/examples/websocket-client.ts'
-import { now, type TestIssuer, type TokenParts } from '../../helpers/issuer.ts'
+import { now, type LocalIssuer, type TokenParts } from '../../helpers/issuer.ts'
 import { setUp } from '../../helpers/recipe.ts'
 
 async function setUpServer(t: TestContext): Promise<{
-  issuer: TestIssuer
+  issuer: LocalIssuer
   open: (token: TokenParts) => Promise<WebSocket>
 }> {
   const { issuer, app } = await setUp(t, build)

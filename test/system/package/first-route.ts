@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { TestContext } from 'node:test'
-import { createKeyPair, sign, TestIssuer } from '../../helpers/issuer.ts'
+import { createKeyPair, sign, LocalIssuer } from '../../helpers/issuer.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const stranger = await createKeyPair()
@@ -20,7 +20,7 @@ export async function protectsFirstRoute(
   directory: string,
   [example, program]: readonly [example: string, program: string],
 ): Promise<void> {
-  await using issuer = await TestIssuer.start()
+  await using issuer = await LocalIssuer.start()
   const code = readFileSync(join(root, example), 'utf8')
   t.assert.match(code, /'https:\/\/login\.example\.com\/realms\/acme'.*port: 3000 /s)
   writeFileSync(

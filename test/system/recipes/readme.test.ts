@@ -4,7 +4,7 @@ import type { JwksAuthOptions } from '../../../lib/index.ts'
 import { build } from '../../../docs/examples/routes.ts'
 import { call, createApp } from '../../helpers/app.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
-import { TestIssuer } from '../../helpers/issuer.ts'
+import { LocalIssuer } from '../../helpers/issuer.ts'
 import { compileProgram } from '../types/program.ts'
 import { setUp } from '../../helpers/recipe.ts'
 
@@ -24,7 +24,7 @@ test('the types of the claims and of the user are the application’s own', (t: 
 
 test('each of several issuers has its tokens accepted, and the user is what formatUser makes', async (t) => {
   const { options } = (await import(users.href)) as { options: JwksAuthOptions }
-  const server = await TestIssuer.start()
+  const server = await LocalIssuer.start()
   const name = 'https://login.example.com/realms/acme'
   const keys = { keys: server.keys }
   server.on('/realms/acme/.well-known/openid-configuration', { issuer: name, jwks_uri: `${name}/jwks` })

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { build } from '../../../docs/examples/revocation.ts'
 import { call, verdict } from '../../helpers/app.ts'
-import { TestIssuer } from '../../helpers/issuer.ts'
+import { LocalIssuer } from '../../helpers/issuer.ts'
 import { skip, startRedis } from '../../helpers/redis.ts'
 import { setUp } from '../../helpers/recipe.ts'
 
@@ -19,7 +19,7 @@ async function startServer(...args: string[]): Promise<{ child: ChildProcess; or
 suite('a deny-list in Redis', { skip }, () => {
   test('refuses in one process what another one has revoked', async (t) => {
     const redis = await startRedis()
-    const issuer = await TestIssuer.start()
+    const issuer = await LocalIssuer.start()
     const servers = await Promise.all([1, 2].map(async () => startServer(issuer.issuer, redis.path)))
     t.after(async () => {
       for (const { child } of servers) {

@@ -8,7 +8,7 @@ import {
   type IssuerResolver,
 } from '../../../lib/issuers/issuer-resolver.ts'
 import type { KeyVerifier } from '../../../lib/issuers/issuer.ts'
-import { TestIssuer } from '../../helpers/issuer.ts'
+import { LocalIssuer } from '../../helpers/issuer.ts'
 
 /** What the application's function answers about an issuer: tokens by a shared secret, so that nothing is fetched. */
 function options(issuer: string, others: Partial<IssuerOptions> = {}): IssuerOptions {
@@ -127,7 +127,7 @@ suite('an issuer that a function finds', () => {
   })
 
   test('leaves no settled verifier behind where keys are published either', async (t: TestContext) => {
-    await using published = await TestIssuer.start()
+    await using published = await LocalIssuer.start()
     let audience = 'api'
     const find = (): IssuerOptions => ({ issuer: published.issuer, audience, jwksUri: published.jwksUri })
     const found = new ScriptedResolver(find)
@@ -417,8 +417,13 @@ suite('a function that does not answer', () => {
 })
 
 test('an issuer that is found while the server closes fetches nothing', async (t) => {
+<<<<<<< HEAD
   await using issuer = await TestIssuer.start()
   const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api' }))
+=======
+  await using issuer = await LocalIssuer.start()
+  const found = new Found((iss) => ({ issuer: iss, audience: 'api' }))
+>>>>>>> tests
   found.issuers.close()
   const late = found.named(issuer.issuer)!
   const { alg, kid } = issuer.key.jwk

@@ -8,7 +8,7 @@ import { freezeDeeply } from '../../../lib/jwt/json.ts'
 import type { IssuerSettings } from '../../../lib/options/issuer-options.ts'
 import { readPluginOptions } from '../../../lib/options/plugin-options.ts'
 import { call, createApp } from '../../helpers/app.ts'
-import { createKeyPair, now, TestIssuer } from '../../helpers/issuer.ts'
+import { createKeyPair, now, LocalIssuer } from '../../helpers/issuer.ts'
 import { jwkOf } from '../../helpers/jwk.ts'
 
 const good = { issuer: 'https://issuer.example', audience: 'api' }
@@ -752,7 +752,7 @@ suite('the options object', () => {
   })
 
   test('may be changed after registration, which changes nothing', async (t: TestContext) => {
-    await using issuer = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
     const ofIssuer = {
       issuer: issuer.issuer,
       audience: ['api'],
@@ -813,8 +813,8 @@ suite('the options object', () => {
 
 suite('registration', () => {
   test('touches no network, and neither does readiness', async (t: TestContext) => {
-    await using issuer = await TestIssuer.start()
-    await using keys = await TestIssuer.start()
+    await using issuer = await LocalIssuer.start()
+    await using keys = await LocalIssuer.start()
     const issuers = [
       { issuer: issuer.issuer, audience: 'api' },
       { issuer: 'an issuer', jwksUri: keys.jwksUri, audience: 'api' },
@@ -869,8 +869,8 @@ suite('registration', () => {
 
   test('in two scopes beside each other gives each its own issuer', async (t: TestContext) => {
     const kid = 'of both'
-    await using one = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
-    await using two = await TestIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using one = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
+    await using two = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     await using app = Fastify()
     for (const [url, { issuer }] of [
       ['/one', one],
