@@ -417,13 +417,8 @@ suite('a function that does not answer', () => {
 })
 
 test('an issuer that is found while the server closes fetches nothing', async (t) => {
-<<<<<<< HEAD
-  await using issuer = await TestIssuer.start()
-  const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api' }))
-=======
   await using issuer = await LocalIssuer.start()
-  const found = new Found((iss) => ({ issuer: iss, audience: 'api' }))
->>>>>>> tests
+  const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api' }))
   found.issuers.close()
   const late = found.named(issuer.issuer)!
   const { alg, kid } = issuer.key.jwk
