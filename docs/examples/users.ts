@@ -1,12 +1,13 @@
-// #region options
 import type { JwksAuthOptions } from 'fastify-jwks-auth'
 
+// #region types
 declare module 'fastify-jwks-auth' {
   interface JwksAuthTypes {
-    claims: { permissions?: string[] } // what your tokens hold beside the registered claims
-    user: { id: string; mayWrite: boolean } // what formatUser makes
+    claims: { permissions?: string[] } // your own claims, in addition to the registered ones
+    user: { id: string; mayWrite: boolean } // the result of formatUser
   }
 }
+// #endregion
 
 export const options: JwksAuthOptions = {
   issuers: [
@@ -18,4 +19,3 @@ export const options: JwksAuthOptions = {
     mayWrite: permissions.includes('write'),
   }),
 }
-// #endregion
