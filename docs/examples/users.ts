@@ -3,8 +3,8 @@ import type { JwksAuthOptions } from 'fastify-jwks-auth'
 
 declare module 'fastify-jwks-auth' {
   interface JwksAuthTypes {
-    claims: { permissions?: string[] } // what your tokens hold beside the registered claims
-    user: { id: string; mayWrite: boolean } // what formatUser makes
+    claims: { permissions?: string[] } // claims of your tokens that are not registered ones
+    user: { id: string; mayWrite: boolean } // what formatUser returns
   }
 }
 
