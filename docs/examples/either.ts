@@ -18,7 +18,7 @@ export async function build(
   await app.register(jwksAuth, issuer)
   const either = app.auth([app.basicAuth, app.authenticate])
   app.addHook('onRequest', either)
-  // Of a token that was let in: the challenge of the password, which was asked for first, is void.
+  // If the token is valid, basicAuth has refused before: remove the challenge that it set.
   app.addHook('onRequest', async (_request, reply) => void reply.removeHeader('www-authenticate'))
   app.get('/report', async (request) => request.accessToken?.claims.sub ?? 'a partner')
   // #endregion

@@ -5,7 +5,7 @@ import jwksAuth, { type IssuerOptions, type JwksAuthUser } from 'fastify-jwks-au
 // #region types
 declare module '@fastify/jwt' {
   interface FastifyJWT {
-    user: JwksAuthUser // the type of request.user, on which both have to agree
+    user: JwksAuthUser // the type of request.user; both declarations must agree
   }
 }
 

@@ -8,7 +8,7 @@ app.register(jwksAuth, {
 })
 app.get('/ping', async () => 'public')
 app.register(async (secured) => {
-  secured.addHook('onRequest', app.authenticate) // for every route in here
+  secured.addHook('onRequest', app.authenticate) // for every route in this scope
   secured.get('/secured/ping', async (request) => request.user.sub)
 })
 void app.listen({ port: 3000 })

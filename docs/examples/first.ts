@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import jwksAuth from 'fastify-jwks-auth'
 
 const app = Fastify({ logger: true })
-// Keep the await: before it there is no app.authenticate.
+// Keep the await: app.authenticate doesn't exist before.
 await app.register(jwksAuth, {
   issuer: 'https://login.example.com/realms/acme',
   audience: 'https://api.example.com',

@@ -10,7 +10,7 @@ export async function build(
   const app = Fastify()
   // #region app
   const agent = new Agent({ connect: { ca: readFileSync(`${directory}/ca.crt`) } })
-  // The API server shows its keys to service accounts. The kubelet renews the pod's own token.
+  // The API server requires a service account's token. The kubelet renews it, so it is read for each fetch.
   const asPod = agent.compose((dispatch) => (options, handler) => {
     const token = readFileSync(`${directory}/token`, 'utf8').trim()
     return dispatch({ ...options, headers: { authorization: `Bearer ${token}` } }, handler)

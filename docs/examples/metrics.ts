@@ -3,7 +3,7 @@ import jwksAuth, { diagnostics, type EventChannel, type JwksAuthOptions } from '
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 // #region instruments
-/** Metrics of the plugin, for as long as the application runs. */
+/** Collects metrics of the plugin until the application closes. */
 export function measure(app: FastifyInstance): Registry {
   const registry = new Registry()
   const common = { registers: [registry], labelNames: ['issuer'] }
@@ -23,7 +23,7 @@ export function measure(app: FastifyInstance): Registry {
   const fetches = new Counter({
     ...common,
     name: 'jwks_auth_fetches_total',
-    help: 'Look-ups of an issuer’s keys',
+    help: 'Fetches of an issuer’s keys',
     labelNames: ['issuer', 'outcome'],
   })
   const stale = new Counter({
@@ -42,7 +42,7 @@ export function measure(app: FastifyInstance): Registry {
     help: 'Keys that an issuer no longer publishes',
   })
 
-  // The channels are the process's own and outlive the application.
+  // Channels belong to the process and outlive the application.
   const on = <Event>(channel: EventChannel<Event>, listener: (event: Event) => void): void => {
     channel.subscribe(listener)
     app.addHook('onClose', async () => channel.unsubscribe(listener))
@@ -57,11 +57,11 @@ export function measure(app: FastifyInstance): Registry {
   on(diagnostics.unknownKid, ({ issuer }) => unknown.inc({ issuer }))
   on(diagnostics.keyRemoved, ({ issuer }) => removed.inc({ issuer }))
 
-  // Asked for when they are read, since they change without an event.
+  // Collected when they are read, since they change without an event.
   void new Gauge({
     ...common,
     name: 'jwks_auth_keys_age_seconds',
-    help: 'Time since the last good answer of an issuer was asked for',
+    help: 'Time since the fetch that brought an issuer’s current keys began',
     collect() {
       this.reset()
       for (const { issuer, age } of app.jwksStatus()) {
@@ -72,7 +72,7 @@ export function measure(app: FastifyInstance): Registry {
   void new Gauge({
     ...common,
     name: 'jwks_auth_issuer_up',
-    help: 'Whether the last look-up of an issuer’s keys was answered, or none was needed yet',
+    help: '1 if the last fetch of an issuer’s keys succeeded or none was needed yet, otherwise 0',
     collect() {
       this.reset()
       for (const { issuer, reason } of app.jwksStatus()) this.set({ issuer }, reason === undefined ? 1 : 0)

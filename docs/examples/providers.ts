@@ -30,7 +30,7 @@ const ofTenant = (tenant: string): IssuerOptions => ({
   requiredClaims: ['azp'],
 })
 
-/** Your customers' tenants: put in when they sign up, taken out when they leave. */
+/** The tenants of your customers. Add one when a customer signs up, remove it when they leave. */
 const customers = ['8a3b1c2d-0000-4000-8000-5e6f7a8b9c0d', 'c4d5e6f7-0000-4000-8000-1a2b3c4d5e6f']
 const byIssuer = new Map(customers.map((tenant) => [ofTenant(tenant).issuer, ofTenant(tenant)]))
 

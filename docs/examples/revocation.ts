@@ -14,7 +14,7 @@ export async function build(issuer: IssuerOptions, path: string): Promise<Fastif
     isRevoked: async (claims) => (await app.redis.exists(entry(claims))) === 1,
   })
   app.post('/logout', { onRequest: [app.authenticate] }, async ({ user }, reply) => {
-    // For longer than the token would be accepted, whose end may be a fraction and has a tolerance.
+    // Keep the entry longer than the token is accepted: exp may be a fraction, and has a tolerance.
     await app.redis.set(entry(user), '', 'EXAT', Math.ceil(user.exp) + 60)
     return reply.code(204).send()
   })

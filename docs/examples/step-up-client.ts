@@ -1,4 +1,4 @@
-/** Where to send the user for a token that will do, if that is what an answer wants. */
+/** The URL at which the user authenticates again, if the response asks for that. */
 export function stepUp(response: Response, authorizationUrl: URL): URL | undefined {
   // #region client
   const challenge = response.headers.get('www-authenticate') ?? ''

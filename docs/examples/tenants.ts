@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import jwksAuth from 'fastify-jwks-auth'
 
-/** Who has signed up: a table with an index on the issuer. */
+/** The tenants that have signed up: a table with an index on the issuer. */
 export interface Tenants {
   findByIssuer(issuer: string): Promise<{ id: string; issuer: string } | undefined>
 }
@@ -16,7 +16,7 @@ export async function build(tenants: Tenants, audience: string): Promise<Fastify
     },
   })
   app.get('/me', { onRequest: [app.authenticate] }, async ({ user }) => {
-    // A sub is one user only within its issuer.
+    // A sub identifies a user only within its issuer.
     const tenant = await tenants.findByIssuer(user.iss)
     return { tenant: tenant?.id, user: user.sub }
   })

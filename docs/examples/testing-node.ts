@@ -21,7 +21,7 @@ afterEach(async () => {
 const ping = (token: string) =>
   app.inject({ url: '/secured/ping', headers: { authorization: `Bearer ${token}` } })
 
-test('who may ping is greeted', async () => {
+test('a token with the scope is accepted', async () => {
   const response = await ping(issuer.token({ sub: 'Ada', scope: 'read:ping' }))
   assert.equal(response.statusCode, 200)
   assert.equal(response.body, 'hello Ada')
@@ -60,14 +60,14 @@ test('a token works until it expires', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   t.mock.timers.tick(59_000)
   assert.equal((await ping(token)).statusCode, 200)
-  // The plugin's clockTolerance, five seconds by default, is on top.
+  // The plugin adds clockTolerance, five seconds by default.
   t.mock.timers.tick(7_000)
   assert.equal((await ping(token)).json().code, 'token_expired')
 })
 // #endregion
 
 // #region rotation
-test('a rotation is followed', async () => {
+test('after a rotation only the new key is accepted', async () => {
   const old = issuer.token({ scope: 'read:ping' })
   assert.equal((await ping(old)).statusCode, 200)
   issuer.rotate({ keepOld: false })
@@ -78,7 +78,7 @@ test('a rotation is followed', async () => {
 // #endregion
 
 // #region outage
-test('an outage is answered 503, and survived with the keys that are known', async () => {
+test('an outage is answered 503 unless the key is known', async () => {
   const token = issuer.token({ scope: 'read:ping' })
   await issuer.goDown()
   assert.equal((await ping(token)).statusCode, 503)

@@ -21,7 +21,7 @@ afterEach(async () => {
 const ping = (token: string) =>
   app.inject({ url: '/secured/ping', headers: { authorization: `Bearer ${token}` } })
 
-test('who may ping is greeted', async () => {
+test('a token with the scope is accepted', async () => {
   const response = await ping(issuer.token({ sub: 'Ada', scope: 'read:ping' }))
   expect(response.statusCode).toBe(200)
   expect(response.body).toBe('hello Ada')
@@ -44,7 +44,7 @@ test('a token works until it expires', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   vi.advanceTimersByTime(59_000)
   expect((await ping(token)).statusCode).toBe(200)
-  // The plugin's clockTolerance, five seconds by default, is on top.
+  // The plugin adds clockTolerance, five seconds by default.
   vi.advanceTimersByTime(7_000)
   expect((await ping(token)).json()).toMatchObject({ code: 'token_expired' })
 })

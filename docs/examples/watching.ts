@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import jwksAuth, { diagnostics, type IssuerOptions } from 'fastify-jwks-auth'
 
-/** Something that counts, such as an instrument of OpenTelemetry. */
+/** A counter, such as an instrument of OpenTelemetry. */
 interface Counter {
   add(value: number, attributes: { code: string; issuer: string | undefined }): void
 }

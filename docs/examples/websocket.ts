@@ -7,7 +7,7 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   const app = Fastify()
   // #region app
   await app.register(websocket, {
-    // The choice goes back to the client in a header: never the one that holds the token.
+    // The selected protocol is sent back in a header, so never select the one that holds the token.
     options: { handleProtocols: (offered) => offered.has('shop.v1') && 'shop.v1' },
   })
   await app.register(jwksAuth, {
