@@ -1,22 +1,24 @@
 import env from '@fastify/env'
 import Fastify from 'fastify'
 
-/** The plugin's options for an issuer of the user's own. */
-export type OwnIssuer = { audience: string } & ({ issuer: string } | { domain: string; secret?: Uint8Array })
+/** Plugin options for the issuer that the user configured. */
+export type ConfiguredIssuer = { audience: string } & (
+  { issuer: string } | { domain: string; secret?: Uint8Array }
+)
 
 export interface Config {
   port: number
-  /** Undefined where none is given: 8001 is meant, where it is free. */
-  pagePort: number | undefined
-  /** Undefined where none are given: every origin may call the API. */
-  origins: string[] | undefined
-  /** Undefined where nothing is configured: the embedded issuer is meant. */
-  own: OwnIssuer | undefined
-  /** The page's client at a tenant of the user's own. */
-  spaClientId: string | undefined
+  /** Default: 8001. With the embedded issuer it is any free port if 8001 can't be used. */
+  pagePort?: number | undefined
+  /** The origins that may call the API from a browser. Default: every origin. */
+  origins?: string[] | undefined
+  /** Default: the embedded issuer. */
+  issuer?: ConfiguredIssuer | undefined
+  /** The client ID of the page at the user's Auth0 tenant. */
+  spaClientId?: string | undefined
 }
 
-/** Something the user can put right; the message is one line and says all there is to say. */
+/** A problem that the user can fix. The message is one line and is printed without a stack trace. */
 export class ConfigError extends Error {}
 
 const names = [
@@ -43,21 +45,22 @@ const schema = {
   },
 }
 
-/** Reads `.env` in the working directory, then the environment, which wins. */
+/** Reads `.env` in the working directory and the environment, which takes precedence. */
 export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config> {
   const reader = Fastify()
   try {
-    // `env: false`: the environment comes as data, so that an empty variable can't hide what .env says.
-    await reader.register(env, { schema, dotenv: true, env: false, data: filled(environment) })
+    // `env: false` because the environment is passed as `data`, without its empty variables. An empty variable
+    // would otherwise override the value in .env.
+    await reader.register(env, { schema, dotenv: true, env: false, data: withoutEmpty(environment) })
   } catch (error) {
     throw new ConfigError(explain(error), { cause: error })
   }
-  const { PORT, PAGE_PORT, CORS_ORIGIN, ...variables } = filled(reader.getEnvs<Variables & Settings>())
+  const { PORT, PAGE_PORT, CORS_ORIGIN, ...variables } = withoutEmpty(reader.getEnvs<Variables & Settings>())
   return {
     port: PORT ?? 8000,
     pagePort: PAGE_PORT,
-    origins: CORS_ORIGIN === undefined ? undefined : originsOf(CORS_ORIGIN),
-    own: ownIssuer(variables),
+    origins: CORS_ORIGIN === undefined ? undefined : parseOrigins(CORS_ORIGIN),
+    issuer: configuredIssuer(variables),
     spaClientId: variables.AUTH0_SPA_CLIENT_ID,
   }
 }
@@ -68,77 +71,86 @@ interface Settings {
   CORS_ORIGIN?: string
 }
 
-/** `*` is every origin, as without the variable. */
-function originsOf(list: string): string[] | undefined {
+/** Returns undefined for `*`, which means every origin like the default. */
+function parseOrigins(list: string): string[] | undefined {
   if (list.trim() === '*') return undefined
   return list.split(',').map((entry) => {
     const origin = entry.trim()
-    // A browser sends exactly this form, and one that differs by a slash would never match.
+    // Browsers send an origin in exactly this form. One with a trailing slash would never match.
     if (URL.canParse(origin) && new URL(origin).origin === origin) return origin
-    throw new ConfigError('CORS_ORIGIN must be origins like https://app.example.com, with commas between.')
+    throw new ConfigError(
+      'CORS_ORIGIN must be * or a comma-separated list of origins like https://app.example.com (no trailing slash).',
+    )
   })
 }
 
-function ownIssuer(variables: Variables): OwnIssuer | undefined {
+function configuredIssuer(variables: Variables): ConfiguredIssuer | undefined {
   const { ISSUER, API_ID, AUTH0_AUDIENCE, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET } = variables
   if (Object.keys(variables).length === 0) return undefined
 
   if (API_ID && AUTH0_AUDIENCE && API_ID !== AUTH0_AUDIENCE) {
     throw new ConfigError(
-      'API_ID and AUTH0_AUDIENCE are two names of one value, but differ: set one of them.',
+      'API_ID and AUTH0_AUDIENCE are two names for the same value, but they differ. Set only one of them.',
     )
   }
   if (ISSUER) {
-    const [issuer, audience] = demand(variables, ['ISSUER'], ['AUTH0_AUDIENCE', 'API_ID'])
+    const [issuer, audience] = requireOnly(variables, ['ISSUER'], ['AUTH0_AUDIENCE', 'API_ID'])
     return { issuer, audience }
   }
   if (AUTH0_CLIENT_ID || AUTH0_CLIENT_SECRET) {
-    const needs = [['AUTH0_CLIENT_ID'], ['AUTH0_CLIENT_SECRET'], ['AUTH0_DOMAIN']] as const
-    const [audience, secret, domain] = demand(variables, ...needs)
-    return { domain, audience, secret: decode(secret) }
+    const required = [['AUTH0_CLIENT_ID'], ['AUTH0_CLIENT_SECRET'], ['AUTH0_DOMAIN']] as const
+    const [audience, secret, domain] = requireOnly(variables, ...required)
+    return { domain, audience, secret: decodeSecret(secret) }
   }
   const { AUTH0_SPA_CLIENT_ID: spa, ...tenant } = variables
   if (spa && !tenant.AUTH0_DOMAIN)
     throw new ConfigError('AUTH0_SPA_CLIENT_ID is set, but AUTH0_DOMAIN is missing.')
-  const [domain, audience] = demand(tenant, ['AUTH0_DOMAIN', 'ISSUER'], ['API_ID', 'AUTH0_AUDIENCE'])
+  const [domain, audience] = requireOnly(tenant, ['AUTH0_DOMAIN', 'ISSUER'], ['API_ID', 'AUTH0_AUDIENCE'])
   return { domain, audience }
 }
 
-type Values<Needs> = { [Index in keyof Needs]: string }
+type Values<Required> = { [Index in keyof Required]: string }
 
-/** The value of each need, which is a list of names that it may have; nothing else may be set beside them. */
-function demand<const Needs extends readonly (readonly Name[])[]>(
+/**
+ * Returns the value of each required variable, which may have several names. Throws if one is missing or if any other
+ * variable is set.
+ */
+function requireOnly<const Required extends readonly (readonly Name[])[]>(
   variables: Variables,
-  ...needs: Needs
-): Values<Needs> {
-  const valueOf = (need: readonly Name[]) => need.map((name) => variables[name]).find(Boolean)
-  const known: readonly Name[] = needs.flat()
-  const lead = known.find((name) => variables[name])
-  const surplus = names.filter((name) => variables[name] && !known.includes(name))
-  const missing = needs
-    .filter((need) => !valueOf(need))
-    .map(([name, other]) => (other ? `${name} (or ${other})` : name))
+  ...required: Required
+): Values<Required> {
+  const valueOf = (aliases: readonly Name[]) => aliases.map((name) => variables[name]).find(Boolean)
+  const known: readonly Name[] = required.flat()
+  const present = known.find((name) => variables[name])
+  const conflicting = names.filter((name) => variables[name] && !known.includes(name))
+  const missing = required
+    .filter((aliases) => !valueOf(aliases))
+    .map(([name, alias]) => (alias ? `${name} (or ${alias})` : name))
 
-  const faults: string[] = []
-  if (missing.length > 0) faults.push(`${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing`)
-  if (surplus.length > 0) faults.push(`${surplus.join(' and ')} can't be set beside it`)
-  if (faults.length > 0) throw new ConfigError(`${lead} is set, but ${faults.join(', and ')}.`)
+  const problems: string[] = []
+  if (missing.length > 0) {
+    const verb = missing.length > 1 ? 'are' : 'is'
+    problems.push(`${present} is set, but ${missing.join(' and ')} ${verb} missing.`)
+  }
+  if (conflicting.length > 0) problems.push(`${present} can't be combined with ${conflicting.join(' or ')}.`)
+  if (problems.length > 0) throw new ConfigError(problems.join(' '))
 
-  return needs.map(valueOf) as Values<Needs>
+  return required.map(valueOf) as Values<Required>
 }
 
-function decode(secret: string): Uint8Array {
-  // Buffer skips what it can't decode, and would make another secret of a wrong one without a word.
-  if (!/^[\w+/-]+={0,2}$/.test(secret)) throw new ConfigError('AUTH0_CLIENT_SECRET is not base64url.')
+function decodeSecret(secret: string): Uint8Array {
+  // Buffer skips characters that are not base64url, so a malformed secret would silently become another one.
+  if (!/^[\w+/-]+={0,2}$/.test(secret))
+    throw new ConfigError('AUTH0_CLIENT_SECRET must be encoded as base64url.')
   return Buffer.from(secret, 'base64url')
 }
 
-function filled<T extends object>(variables: T): T {
+function withoutEmpty<T extends object>(variables: T): T {
   return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== '')) as T
 }
 
 function explain(error: unknown): string {
-  // The schema lets every text pass, so that a number out of range is all it can find.
+  // The schema accepts any string, so an invalid port is the only error that it can report.
   if (error instanceof Error && 'errors' in error) {
     const name = error.message.includes('PAGE_PORT') ? 'PAGE_PORT' : 'PORT'
     return `${name} must be a whole number from 0 to 65535.`

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 
-interface TokenOf {
+interface ExpiredTokenOptions {
   issuer: string
   audience: string
   scope: string
@@ -13,23 +13,25 @@ interface TokenOf {
 }
 
 /**
- * The issuer's own tokens, an hour late: signed with its key, and never any good. So anyone may have one, and nobody has
- * to wait for a good one to expire.
+ * Serves access tokens that are signed with the issuer's key and expired an hour ago. With one, the page can show the
+ * response to an expired token at once. The endpoint needs no authentication, because these tokens are never valid.
+ *
+ * @param page - The origin of the page, which may read the response.
  */
-export function serveExpiredTokens(page: string, of: TokenOf) {
+export function serveExpiredTokens(page: string, options: ExpiredTokenOptions) {
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     if (ctx.path !== '/expired-token') return next()
     const now = Math.floor(Date.now() / 1000)
     ctx.set('Access-Control-Allow-Origin', page)
     ctx.set('Cache-Control', 'no-store')
-    ctx.body = await new SignJWT({ scope: of.scope, client_id: of.clientId })
-      .setProtectedHeader({ alg: 'RS256', typ: 'at+jwt', kid: of.kid })
+    ctx.body = await new SignJWT({ scope: options.scope, client_id: options.clientId })
+      .setProtectedHeader({ alg: 'RS256', typ: 'at+jwt', kid: options.kid })
       .setJti(randomUUID())
-      .setSubject('late')
-      .setIssuer(of.issuer)
-      .setAudience(of.audience)
+      .setSubject('expired')
+      .setIssuer(options.issuer)
+      .setAudience(options.audience)
       .setIssuedAt(now - 3900)
       .setExpirationTime(now - 3600)
-      .sign(of.key)
+      .sign(options.key)
   }
 }

@@ -1,57 +1,58 @@
-import type { OwnIssuer } from './config.ts'
+import type { ConfiguredIssuer } from './config.ts'
 import type { EmbeddedIssuer } from './issuer.ts'
-import { issuerOf } from './start.ts'
+import { issuerIdentifier } from './start.ts'
 import type { Running } from './start.ts'
 
-// No comments among the lines to paste: an interactive zsh would take them for commands.
-// `-w '\n'` ends each answer with a newline, which the bodies don't have.
+// The lines to paste contain no comments, because an interactive zsh would run them as commands.
+// `-w '\n'` adds the newline that the response bodies don't end with.
 const curl = String.raw`curl -i -w '\n'`
 
-/** What the demo says about itself once it listens. */
+/** The text that the demo prints when it is ready. */
 export function instructions({ api, page, issuer }: Running): string {
   const embedded = 'tokenEndpoint' in issuer
   return `
 The API listens on ${api}
 
-  GET /ping          everyone may call it
-  GET /secured/ping  only with an access token
+  GET /ping          needs no access token
+  GET /secured/ping  needs an access token
 
-${aboutPage(page, issuer)}${embedded ? aboutEmbedded(issuer) : aboutOwn(issuer)}
+${aboutPage(page, issuer)}${embedded ? aboutEmbedded(issuer) : aboutConfigured(issuer)}
 
   ${curl} ${api}/ping
   ${curl} ${api}/secured/ping
   TOKEN=${embedded ? getToken(issuer) : 'PASTE_YOUR_TOKEN_HERE'}
   ${curl} -H "Authorization: Bearer $TOKEN" ${api}/secured/ping
 
-Ctrl+C stops it.
+Press Ctrl+C to stop the demo.
 `
 }
 
-function aboutPage(page: string | undefined, issuer: EmbeddedIssuer | OwnIssuer): string {
-  if (page) return `In a browser: ${page}\n\n`
-  const canHaveOne = 'domain' in issuer && !('secret' in issuer)
-  return canHaveOne ? 'With AUTH0_SPA_CLIENT_ID there is a page to try it in a browser.\n\n' : ''
+function aboutPage(page: string | undefined, issuer: EmbeddedIssuer | ConfiguredIssuer): string {
+  if (page) return `To try it in a browser, open ${page}\n\n`
+  const canHavePage = 'domain' in issuer && !('secret' in issuer)
+  return canHavePage ? 'To try it in a browser, set AUTH0_SPA_CLIENT_ID (see .env.example).\n\n' : ''
 }
 
 function aboutEmbedded({ options }: EmbeddedIssuer): string {
-  return `Tokens come from an OpenID provider in this process, ${options.issuer}
-and are made for the audience ${options.audience}
-It is for trying only: its keys, clients and sessions live only as long as this process.
-.env.example shows how to use an issuer of your own.
+  return `Issuer:   ${options.issuer} (part of this demo)
+Audience: ${options.audience}
+This issuer is for the demo only: its keys, clients and sessions are lost when the demo stops.
+To use your own issuer, see .env.example.
 
-Paste these lines into another shell:`
+To try it in a shell, paste these lines into another terminal:`
 }
 
-function aboutOwn(own: OwnIssuer): string {
-  const signed = 'secret' in own ? ', signed with its client secret (HS256)' : ''
-  return `Tokens must come from ${issuerOf(own)}${signed}
-and be made for the audience ${own.audience}
+function aboutConfigured(issuer: ConfiguredIssuer): string {
+  const hasSecret = 'secret' in issuer
+  return `Issuer:   ${issuerIdentifier(issuer)}${hasSecret ? ' (signs with the client secret, HS256)' : ''}
+Audience: ${issuer.audience}
 
-Put a token of yours in place of PASTE_YOUR_TOKEN_HERE:`
+To try it in a shell, replace PASTE_YOUR_TOKEN_HERE with ${hasSecret ? 'a token' : 'an access token'} from this issuer
+and paste these lines into another terminal:`
 }
 
 function getToken({ tokenEndpoint, clientId, clientSecret }: EmbeddedIssuer): string {
-  // sed, since not everyone has jq.
+  // sed, because jq is often not installed.
   const pick = String.raw`sed 's/.*"access_token":"\([^"]*\)".*/\1/'`
   return `$(curl -sS -u ${clientId}:${clientSecret} -d grant_type=client_credentials ${tokenEndpoint} | ${pick})`
 }

@@ -5,10 +5,14 @@ import { files } from './page.ts'
 
 type Middleware = (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void>
 
-/** What a user sees of the embedded issuer, in the look of the page at the origin `page`. */
-export function signIn(provider: Provider, page: string): Middleware {
+/**
+ * Serves the login page of the embedded issuer and the styles of all its pages, and sets their security headers.
+ *
+ * @param page - The origin of the demo's page, to which the browser returns.
+ */
+export function issuerPages(provider: Provider, page: string): Middleware {
   return async (ctx, next) => {
-    // Signing in and logging out both end on the page, and form-action counts redirects.
+    // Logging in and logging out end with a redirect to the page, and form-action applies to redirects as well.
     ctx.set('Content-Security-Policy', policy(page))
     ctx.set('Referrer-Policy', 'no-referrer')
     ctx.set('X-Content-Type-Options', 'nosniff')
@@ -25,43 +29,45 @@ export function signIn(provider: Provider, page: string): Middleware {
 }
 
 function policy(page: string): string {
-  // The provider adds the hash of a script of its own to script-src, where it has one.
+  // oidc-provider adds the hash of its own inline script to script-src, if it needs one.
   return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self' ${page}; base-uri 'none'; frame-ancestors 'none'`
 }
 
 async function interact(provider: Provider, ctx: KoaContextWithOIDC): Promise<void> {
   const { req, res } = ctx
-  // The browser has a cookie of each interaction that it is in.
+  // oidc-provider finds the interaction by a cookie of this browser.
   const interaction = await provider.interactionDetails(req, res).catch(() => undefined)
-  if (!interaction)
-    return show(ctx, 'Too late', '<p>This sign-in is over. Go back to the page and start again.</p>', 400)
+  if (!interaction) return show(ctx, 'Login not found', loginNotFound, 400)
 
-  if (ctx.method !== 'POST') return show(ctx, 'Sign in', signInForm)
+  if (ctx.method !== 'POST') return show(ctx, 'Log in', loginForm)
 
   const form = new URLSearchParams(await text(req))
   const accountId = form.get('name')?.trim().slice(0, 40)
   if (form.has('cancel')) {
     await provider.interactionFinished(req, res, {
       error: 'access_denied',
-      error_description: 'the sign-in was cancelled',
+      error_description: 'the login was cancelled',
     })
   } else if (accountId) {
     await provider.interactionFinished(req, res, { login: { accountId } })
   } else {
-    show(ctx, 'Sign in', signInForm)
+    show(ctx, 'Log in', loginForm)
     return
   }
-  // The provider has answered by itself.
+  // `interactionFinished` has sent the response.
   ctx.respond = false
 }
 
-const signInForm = `
-  <p>Any name will do, and there is no password: this provider is part of the demo and ends with it.</p>
+const loginNotFound =
+  '<p>This login has expired or was started in another browser. Go back to the page and log in again.</p>'
+
+const loginForm = `
+  <p>Enter any name. There is no password, because this issuer is part of the demo and stops with it.</p>
   <form method="post">
     <label for="name">Your name</label>
     <input id="name" name="name" required maxlength="40" autocomplete="username" autocapitalize="none" spellcheck="false" autofocus>
     <div class="actions">
-      <button class="primary">Sign in</button>
+      <button class="primary">Log in</button>
       <button name="cancel" formnovalidate>Cancel</button>
     </div>
   </form>`
@@ -71,11 +77,11 @@ export function logoutPage(ctx: KoaContextWithOIDC, form: string): void {
     ctx,
     'Log out',
     `
-  <p>You are signed in here as <strong>${escape(ctx.oidc.session?.accountId ?? '')}</strong>. Log out here as well?</p>
+  <p>You are logged in to this issuer as <strong>${escape(ctx.oidc.session?.accountId ?? '')}</strong>. Do you want to log out here as well?</p>
   ${form}
   <div class="actions">
     <button class="primary" form="op.logoutForm" name="logout" value="yes" autofocus>Log out</button>
-    <button form="op.logoutForm">Stay signed in</button>
+    <button form="op.logoutForm">Stay logged in</button>
   </div>`,
   )
 }
@@ -84,10 +90,13 @@ export function loggedOutPage(ctx: KoaContextWithOIDC): void {
   show(ctx, 'Logged out', '<p>You can close this page.</p>')
 }
 
-export function errorPage(ctx: KoaContextWithOIDC, { error, error_description: why }: ErrorOut): void {
-  const said = `<p><code>${escape(error)}</code></p><p>${escape(why ?? '')}</p>`
-  // The provider has decided on the status.
-  show(ctx, 'That did not work', said, ctx.status)
+export function errorPage(
+  ctx: KoaContextWithOIDC,
+  { error, error_description: description }: ErrorOut,
+): void {
+  const content = `<p><code>${escape(error)}</code></p><p>${escape(description ?? '')}</p>`
+  // oidc-provider has set the status.
+  show(ctx, 'The request failed', content, ctx.status)
 }
 
 interface ErrorOut {
@@ -104,13 +113,13 @@ function show(ctx: KoaContextWithOIDC, title: string, content: string, status = 
 <head>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width">
-  <title>${title} · Demo provider</title>
+  <title>${title} · Demo issuer</title>
   <link rel="icon" href="/favicon.svg">
   <link rel="stylesheet" href="/style.css">
 </head>
 <body class="provider">
   <main class="card">
-    <p class="where">Demo provider <span>${escape(ctx.host)}</span></p>
+    <p class="where">Demo issuer <span>${escape(ctx.host)}</span></p>
     <h1>${title}</h1>
     ${content}
   </main>

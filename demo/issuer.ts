@@ -5,11 +5,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import type { ClientMetadata, Configuration, JWK } from 'oidc-provider'
-import { errorPage, loggedOutPage, logoutPage, signIn } from './issuer-pages.ts'
+import { errorPage, issuerPages, loggedOutPage, logoutPage } from './issuer-pages.ts'
 import { serveExpiredTokens } from './expired-token.ts'
 
 export interface EmbeddedIssuer {
-  /** For the plugin. */
+  /** Options of the plugin. */
   options: { issuer: string; audience: string }
   tokenEndpoint: string
   clientId: string
@@ -25,23 +25,24 @@ const hour = 3600
 const spaClientId = 'demo-page'
 
 /**
- * An OpenID provider in this process, on loopback, with keys and clients of its own that end with it. Who signs in does
- * so on the page at the origin `page`.
+ * Starts an OpenID provider in this process, on loopback. Its keys and clients exist until it is closed.
+ *
+ * @param page - The origin of the demo's page, which gets a client and can log users in. Default: no page.
  */
 export async function startIssuer(page?: string): Promise<EmbeddedIssuer> {
-  const { default: Provider } = await quietly(() => import('oidc-provider'))
+  const { default: Provider } = await withoutKnownWarnings(() => import('oidc-provider'))
   const client = { id: 'demo', secret: randomBytes(32).toString('base64url') }
   const kid = randomBytes(8).toString('hex')
   const key = await generateKey()
   const jwk = { ...(key.export({ format: 'jwk' }) as JWK), kid, alg: 'RS256', use: 'sig' }
 
-  // The port is part of the issuer's name, so the server listens before the provider is made.
+  // The issuer identifier contains the port, so the server listens before the provider is created.
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const provider = await quietly(() => new Provider(issuer, configure(client, page, jwk)))
+  const provider = await withoutKnownWarnings(() => new Provider(issuer, configure(client, page, jwk)))
   if (page) {
-    provider.use(signIn(provider, page))
+    provider.use(issuerPages(provider, page))
     provider.use(serveExpiredTokens(page, { issuer, audience, scope, clientId: spaClientId, kid, key }))
   }
   server.on('request', provider.callback())
@@ -68,8 +69,8 @@ function configure(
 ): Configuration {
   return {
     jwks: { keys: [jwk] },
-    clients: [confidential(client), ...(page ? [spa(page)] : [])],
-    // A page's token is shown while it runs out, and a page can get another one at any time.
+    clients: [confidentialClient(client), ...(page ? [pageClient(page)] : [])],
+    // The page counts an access token's lifetime down and can get a new one at any time, so 5 minutes are enough.
     ttl: {
       AccessToken: 300,
       ClientCredentials: hour,
@@ -80,7 +81,7 @@ function configure(
     },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clientBasedCORS: (_ctx, origin, { clientId }) => clientId === spaClientId && origin === page,
-    // Any name will do, and means a user of that name.
+    // Every name is accepted as the ID of a user.
     findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
     interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
     loadExistingGrant: grantAll,
@@ -95,7 +96,7 @@ function configure(
       },
       resourceIndicators: {
         enabled: true,
-        // A resource makes the access token a JWT; a default one spares the client from asking for it.
+        // An access token for a resource is a JWT. With a default, the client need not send the `resource` parameter.
         defaultResource: () => audience,
         useGrantedResource: () => true,
         getResourceServerInfo: () => ({
@@ -109,7 +110,7 @@ function configure(
   }
 }
 
-function confidential({ id, secret }: { id: string; secret: string }): ClientMetadata {
+function confidentialClient({ id, secret }: { id: string; secret: string }): ClientMetadata {
   return {
     client_id: id,
     client_secret: secret,
@@ -119,7 +120,7 @@ function confidential({ id, secret }: { id: string; secret: string }): ClientMet
   }
 }
 
-function spa(page: string): ClientMetadata {
+function pageClient(page: string): ClientMetadata {
   return {
     client_id: spaClientId,
     token_endpoint_auth_method: 'none',
@@ -128,7 +129,7 @@ function spa(page: string): ClientMetadata {
   }
 }
 
-/** The page belongs to the API: there is nothing to ask its user for. */
+/** Grants all scopes without asking the user for consent, because the page belongs to the API. */
 const grantAll: NonNullable<Configuration['loadExistingGrant']> = async ({ oidc }) => {
   const { client, session, provider } = oidc
   const grantId = client && session?.grantIdFor(client.clientId)
@@ -141,7 +142,7 @@ const grantAll: NonNullable<Configuration['loadExistingGrant']> = async ({ oidc 
 }
 
 async function generateKey(): Promise<KeyObject> {
-  // By way of its PEM: Node can come to a standstill where a key that was just generated is itself made a JWK.
+  // The key is generated as PEM, because Node can hang when it exports a newly generated KeyObject as a JWK.
   const { privateKey: pem } = await promisify(generateKeyPair)('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -151,13 +152,13 @@ async function generateKey(): Promise<KeyObject> {
 }
 
 const knownWarnings = [
-  // A Node that is no LTS (yet, or any more). Whoever tries the demo need not care.
+  // The Node version is not an LTS version, which doesn't matter for the demo.
   'oidc-provider WARNING: Unsupported runtime',
-  // Keeping nothing beyond the process is what the demo is meant to do.
+  // The demo is meant to keep its data in memory only.
   'oidc-provider WARNING: a quick start development-only in-memory adapter is used',
 ]
 
-async function quietly<T>(action: () => T): Promise<Awaited<T>> {
+async function withoutKnownWarnings<T>(action: () => T): Promise<Awaited<T>> {
   const { warn } = console
   console.warn = (...parts: unknown[]) => {
     if (!knownWarnings.some((warning) => String(parts[0]).includes(warning))) warn(...parts)

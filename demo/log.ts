@@ -1,6 +1,6 @@
 import type { FastifyServerOptions } from 'fastify'
 
-/** Warnings and errors only, a plain line each: whoever tries the demo reads them, not a collector of logs. */
+/** Prints warnings and errors only, each as one readable line, because people read the demo's log in a terminal. */
 export const warnings: Extract<FastifyServerOptions['logger'], object> = {
   level: 'warn',
   base: null,

@@ -14,7 +14,7 @@ try {
 async function run(): Promise<void> {
   const demo = await start(await readConfig(process.env), warnings)
 
-  // Ctrl+C under npm arrives twice, from the terminal and from npm: the second one must not kill.
+  // Under npm, Ctrl+C sends the signal twice: from the terminal and from npm. The second one must not kill the process.
   let stopping: Promise<unknown> | undefined
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.on(signal, () => {

@@ -3,20 +3,20 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What the page has to know, as JSON. */
+/** The settings that the page loads as JSON. */
 export interface PageSettings {
   api: string
   issuer: string
   clientId: string
   /** Parameters of the authorization request. */
   authorize: Record<string, string>
-  /** Where an expired token can be had. */
+  /** The URL of an expired token. Only the embedded issuer has one. */
   expiredToken?: string
 }
 
 export interface Page {
   origin: string
-  /** Answers from now on. */
+  /** Starts to respond to requests. */
   serve(settings: PageSettings): void
   close(): Promise<void>
 }
@@ -28,7 +28,7 @@ function file(name: string, type: string): [path: string, { url: URL; type: stri
   return [`/${name}`, { url: new URL(`page/${name}`, import.meta.url), type }]
 }
 
-/** Every file there is, by its path. */
+/** All files of the page by their path. */
 export const files: ReadonlyMap<string, { url: URL; type: string }> = new Map([
   ['/', file('index.html', 'text/html; charset=utf-8')[1]],
   file('style.css', css),
@@ -43,7 +43,10 @@ export const files: ReadonlyMap<string, { url: URL; type: string }> = new Map([
   ['/oauth4webapi.js', { url: new URL(import.meta.resolve('oauth4webapi')), type: javascript }],
 ])
 
-/** Takes the port at once: the page's origin is part of what the issuer and the API are told. */
+/**
+ * Starts to listen at once, because the issuer and the API need the page's origin. Requests are answered only after
+ * `serve` is called.
+ */
 export async function openPage(port: number): Promise<Page> {
   const server = createServer().listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -54,7 +57,7 @@ export async function openPage(port: number): Promise<Page> {
       server.on('request', async (request, response) => {
         const { url = '', headers } = request
         if (`http://${headers.host}` !== origin) {
-          // Under another name, such as localhost, it would be another origin, which neither issuer nor API knows.
+          // Another host name, such as localhost, is another origin, which the issuer and the API don't know.
           response.writeHead(302, { location: origin }).end()
           return
         }

@@ -4,10 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOption
 import jwksAuth, { JwksAuthError } from '../lib/index.ts'
 import type { JwksAuthOptions } from '../lib/index.ts'
 
-type Fault = Error & { statusCode?: number; code?: string }
+type HttpError = Error & { statusCode?: number; code?: string }
 type Logger = NonNullable<FastifyServerOptions['logger']>
 
-/** The API of the demo, ready to listen. Pages of `origins` may call it. */
+/**
+ * Creates the API of the demo, which is then ready to listen.
+ *
+ * @param origins - The origins that may call it from a browser.
+ */
 export async function build(
   auth: JwksAuthOptions,
   logger: Logger = false,
@@ -15,16 +19,16 @@ export async function build(
 ): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
-    frameworkErrors: answer,
-    // A client that keeps its connection must not keep the process.
+    frameworkErrors: handleError,
+    // Open keep-alive connections must not keep the process running.
     forceCloseConnections: true,
   })
-  app.setErrorHandler(answer)
+  app.setErrorHandler(handleError)
   app.setNotFoundHandler((_request, reply) => {
     reply.code(404).send({ code: 'not_found', description: 'There is no such route' })
   })
 
-  // Before the plugin, so that a preflight is answered before anything asks for a token.
+  // Registered before the plugin, so that a preflight is answered before a token is required.
   await app.register(cors, {
     origin: origins,
     allowedHeaders: ['Content-Type', 'Authorization'],
@@ -43,13 +47,13 @@ export async function build(
   return app
 }
 
-function answer(error: Fault, request: FastifyRequest, reply: FastifyReply): void {
+function handleError(error: HttpError, request: FastifyRequest, reply: FastifyReply): void {
   const { statusCode = 500, code = 'error', message } = error
   if (statusCode < 500 || error instanceof JwksAuthError) {
     reply.code(statusCode).send({ code, description: message })
     return
   }
-  // What went wrong in here is for the log, not for a client.
+  // The details of an internal error are logged and not sent to the client.
   request.log.error(error)
   reply.code(500).send({ code: 'internal_error', description: 'Something went wrong' })
 }

@@ -1,45 +1,45 @@
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import { ConfigError } from './config.ts'
-import type { Config, OwnIssuer } from './config.ts'
+import type { Config, ConfiguredIssuer } from './config.ts'
 import type { EmbeddedIssuer } from './issuer.ts'
 import { openPage } from './page.ts'
 import type { Page, PageSettings } from './page.ts'
 import { build } from './server.ts'
 
 export interface Running {
-  /** The address of the API. */
+  /** The URL of the API. */
   api: string
-  /** The address of the page, if there is one. */
+  /** The URL of the page, if there is one. */
   page: string | undefined
-  issuer: EmbeddedIssuer | OwnIssuer
+  issuer: EmbeddedIssuer | ConfiguredIssuer
   app: FastifyInstance
   close(): Promise<void>
 }
 
-type Part = { close(): Promise<unknown> }
+type Closable = { close(): Promise<unknown> }
 
-/** The API, with the page and the issuer where they belong to it. */
+/** Starts the API, and the page and the embedded issuer if the configuration needs them. */
 export async function start(
   config: Config,
   logger: FastifyServerOptions['logger'] = false,
 ): Promise<Running> {
-  const { own, port, origins, spaClientId } = config
-  const parts: Part[] = []
+  const { port, origins, spaClientId } = config
+  const started: Closable[] = []
   const close = async () => {
-    await Promise.all(parts.map((part) => part.close()))
+    await Promise.all(started.map((part) => part.close()))
   }
-  const keep = <T extends Part>(part: T): T => {
-    parts.push(part)
+  const closeLater = <T extends Closable>(part: T): T => {
+    started.push(part)
     return part
   }
   try {
-    // First, since the issuer and the API are told its origin.
-    const page = own && !spaClientId ? undefined : keep(await open(config))
-    const issuer = own ?? keep(await startEmbedded(page?.origin))
+    // The page starts first, because the issuer and the API need its origin.
+    const page = config.issuer && !spaClientId ? undefined : closeLater(await startPage(config))
+    const issuer = config.issuer ?? closeLater(await startEmbedded(page?.origin))
     const allowed = origins && page ? [page.origin, ...origins] : origins
-    const app = keep(await create('close' in issuer ? issuer.options : issuer, logger, allowed))
-    const api = await taking('PORT', port, () => app.listen({ port, host: '127.0.0.1' }))
-    page?.serve(settings(api, issuer, spaClientId))
+    const app = closeLater(await createApi('close' in issuer ? issuer.options : issuer, logger, allowed))
+    const api = await listenOn('PORT', port, () => app.listen({ port, host: '127.0.0.1' }))
+    page?.serve(pageSettings(api, issuer, spaClientId))
     return { api, page: page?.origin, issuer, app, close }
   } catch (error) {
     await close()
@@ -47,7 +47,7 @@ export async function start(
   }
 }
 
-function settings(api: string, issuer: EmbeddedIssuer | OwnIssuer, clientId = ''): PageSettings {
+function pageSettings(api: string, issuer: EmbeddedIssuer | ConfiguredIssuer, clientId = ''): PageSettings {
   if ('tokenEndpoint' in issuer) {
     const { options, spaClientId } = issuer
     return {
@@ -59,46 +59,47 @@ function settings(api: string, issuer: EmbeddedIssuer | OwnIssuer, clientId = ''
     }
   }
   const { audience } = issuer
-  // Auth0 has `audience` where RFC 8707 has `resource`.
-  return { api, issuer: issuerOf(issuer), clientId, authorize: { scope: 'openid', audience } }
+  // Auth0 uses `audience` instead of `resource` (RFC 8707).
+  return { api, issuer: issuerIdentifier(issuer), clientId, authorize: { scope: 'openid', audience } }
 }
 
-export function issuerOf(own: OwnIssuer): string {
-  return 'issuer' in own ? own.issuer : `https://${own.domain}/`
+export function issuerIdentifier(issuer: ConfiguredIssuer): string {
+  return 'issuer' in issuer ? issuer.issuer : `https://${issuer.domain}/`
 }
 
-async function open({ pagePort, port, own }: Config): Promise<Page> {
-  if (pagePort !== undefined || own)
-    return taking('PAGE_PORT', pagePort ?? 8001, () => openPage(pagePort ?? 8001))
-  // Nobody asked for 8001, so it need not stop the demo where it is taken. An issuer of the user's own is another matter:
-  // it knows the page by its address.
+async function startPage({ pagePort, port, issuer }: Config): Promise<Page> {
+  if (pagePort !== undefined || issuer)
+    return listenOn('PAGE_PORT', pagePort ?? 8001, () => openPage(pagePort ?? 8001))
+  // 8001 is only a default here, so any other port will do if it is taken. A configured issuer needs exactly that port,
+  // because it knows the page by its URL.
   if (port === 8001) return openPage(0)
   return openPage(8001).catch(() => openPage(0))
 }
 
 async function startEmbedded(page: string | undefined): Promise<EmbeddedIssuer> {
-  // Loaded only where it is needed: nothing in the demo weighs more.
+  // Loaded only if needed, because oidc-provider is slow to load.
   const { startIssuer } = await import('./issuer.ts')
   return startIssuer(page)
 }
 
-async function create(...settings: Parameters<typeof build>): Promise<FastifyInstance> {
+async function createApi(...args: Parameters<typeof build>): Promise<FastifyInstance> {
   try {
-    return await build(...settings)
+    return await build(...args)
   } catch (error) {
-    // The plugin's word for a wrong option.
+    // The plugin throws a TypeError for an invalid option.
     if (!(error instanceof TypeError)) throw error
-    throw new ConfigError(`Wrong configuration: ${error.message}`, { cause: error })
+    throw new ConfigError(`Invalid configuration: ${error.message}`, { cause: error })
   }
 }
 
-async function taking<T>(name: 'PORT' | 'PAGE_PORT', port: number, listen: () => Promise<T>): Promise<T> {
+async function listenOn<T>(name: 'PORT' | 'PAGE_PORT', port: number, listen: () => Promise<T>): Promise<T> {
   try {
     return await listen()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'may not be used' : undefined
-    if (!why) throw error
-    throw new ConfigError(`Port ${port} ${why}: set ${name} to another one.`, { cause: error })
+    const reason =
+      code === 'EADDRINUSE' ? 'is already in use' : code === 'EACCES' ? 'needs more privileges' : undefined
+    if (!reason) throw error
+    throw new ConfigError(`Port ${port} ${reason}. Set ${name} to another port.`, { cause: error })
   }
 }

@@ -5,7 +5,7 @@ import { clock, find, showClaims, showExchange, showToken } from './view.js'
 /** @type {import('./session.js').Settings} */
 const settings = await (await fetch('/settings.json')).json()
 
-/** Gone with the page. @type {import('./session.js').Tokens | undefined} */
+/** In memory only, so a reload removes them. @type {import('./session.js').Tokens | undefined} */
 let tokens
 
 const notice = find('#notice', HTMLElement)
@@ -27,24 +27,24 @@ const kinds = {
 find('#api', HTMLElement).textContent = settings.api
 find('#issuer', HTMLElement).textContent = settings.issuer
 find('#expired', HTMLElement).hidden = !settings.expiredToken
-find('#log-in', HTMLButtonElement).addEventListener('click', () => guard(() => logIn(settings)))
-find('#again', HTMLButtonElement).addEventListener('click', () => guard(() => logIn(settings)))
-find('#log-out', HTMLButtonElement).addEventListener('click', () => guard(leave))
+find('#log-in', HTMLButtonElement).addEventListener('click', () => showErrors(() => logIn(settings)))
+find('#again', HTMLButtonElement).addEventListener('click', () => showErrors(() => logIn(settings)))
+find('#log-out', HTMLButtonElement).addEventListener('click', () => showErrors(logOutEverywhere))
 find('#call', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault()
   const path = event.submitter?.getAttribute('value') ?? '/ping'
-  void guard(() => call(path, find('[name=with]:checked', HTMLInputElement).value))
+  void showErrors(() => call(path, find('[name=with]:checked', HTMLInputElement).value))
 })
 for (const button of document.querySelectorAll('button')) button.disabled = false
 
-if (loggedOut()) say('Logged out. This page has forgotten the token.')
-await guard(async () => {
+if (loggedOut()) say('Logged out. The page has deleted the token.')
+await showErrors(async () => {
   tokens = await finishLogIn(settings)
   show()
 })
 setInterval(tick, 1000)
 
-/** What there is of a token, and what can be done with it. */
+/** Shows the current token, if there is one, and enables the choices that need it. */
 function show() {
   const claims = tokens && read(tokens.accessToken)
   find('#logged-out', HTMLElement).hidden = Boolean(tokens)
@@ -57,7 +57,7 @@ function show() {
   showToken(find('#raw', HTMLElement), tokens?.accessToken ?? '')
   tick()
   if (claims) say(`Logged in as ${String(claims.sub)}.`)
-  else if (tokens) say("The provider's access token is no JWT: was it asked for the API's audience?", true)
+  else if (tokens) say("The access token is not a JWT. Check that the issuer knows the API's audience.", true)
 }
 
 function tick() {
@@ -87,7 +87,9 @@ async function call(path, kind) {
       bearer ? { headers: { Authorization: `Bearer ${bearer}` } } : {},
     )
   } catch {
-    throw new Error(`No answer from ${settings.api}: it is down, or it doesn't allow this page's origin.`)
+    throw new Error(
+      `No response from ${settings.api}. The API is down, or it doesn't allow the origin of this page.`,
+    )
   }
   const body = await response.text()
   const challenge = response.headers.get('WWW-Authenticate') ?? undefined
@@ -99,12 +101,13 @@ async function call(path, kind) {
   find('#spoken', HTMLElement).textContent = `GET ${path} ${sent}: ${status}, ${ms} ms`
 }
 
-async function leave() {
+async function logOutEverywhere() {
   const idToken = tokens?.idToken ?? ''
-  // Before anything else: the browser may bring this page back as it was.
+  // Deleted first, because the browser may restore this page from its back/forward cache.
   tokens = undefined
   show()
-  if (!(await logOut(settings, idToken))) say("Logged out here. The provider's own session goes on.")
+  if (!(await logOut(settings, idToken)))
+    say('Logged out of this page only. The issuer has no logout endpoint, so its session continues.')
 }
 
 /**
@@ -117,18 +120,18 @@ function say(text, bad = false) {
 }
 
 /** @param {() => Promise<void>} action */
-async function guard(action) {
+async function showErrors(action) {
   try {
     await action()
   } catch (error) {
-    say(reason(error), true)
+    say(message(error), true)
   }
 }
 
 /** @param {unknown} error */
-function reason(error) {
+function message(error) {
   if (!(error instanceof Error)) return String(error)
-  // What a provider says of itself, where it said something.
-  const said = 'error_description' in error ? error.error_description : undefined
-  return typeof said === 'string' ? `The provider says: ${said}` : error.message
+  // The issuer's own description of an OAuth error, if it sent one.
+  const description = 'error_description' in error ? error.error_description : undefined
+  return typeof description === 'string' ? `Error from the issuer: ${description}` : error.message
 }

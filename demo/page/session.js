@@ -5,22 +5,22 @@ import * as oauth from '/oauth4webapi.js'
  * @typedef {{ accessToken: string, idToken: string }} Tokens
  */
 
-/** The one thing that has to outlive the way to the provider and back. The tokens stay in memory. */
-const pending = 'login'
+/** Session storage key of a started login, which must survive the redirect to the issuer. Tokens stay in memory. */
+const loginKey = 'login'
 
 /**
- * Leaves for the provider: authorization code with PKCE.
+ * Starts the authorization code flow with PKCE by navigating to the issuer.
  * @param {Settings} settings
  */
 export async function logIn(settings) {
   const { authorization_endpoint: endpoint } = await discover(settings)
-  if (!endpoint) throw new Error('The provider has no authorization endpoint.')
+  if (!endpoint) throw new Error('The issuer has no authorization endpoint.')
   const verifier = oauth.generateRandomCodeVerifier()
   const state = oauth.generateRandomState()
   const nonce = oauth.generateRandomNonce()
-  sessionStorage.setItem(pending, JSON.stringify({ verifier, state, nonce }))
+  sessionStorage.setItem(loginKey, JSON.stringify({ verifier, state, nonce }))
 
-  leaveFor(endpoint, {
+  navigate(endpoint, {
     ...settings.authorize,
     response_type: 'code',
     client_id: settings.clientId,
@@ -33,20 +33,20 @@ export async function logIn(settings) {
 }
 
 /**
- * The tokens, where the browser comes back from the provider with a code for them.
+ * Returns the tokens if the browser has come back from the issuer with a code for them.
  * @param {Settings} settings
  * @returns {Promise<Tokens | undefined>}
  */
 export async function finishLogIn(settings) {
   const answer = new URL(location.href)
-  const begun = sessionStorage.getItem(pending)
-  sessionStorage.removeItem(pending)
+  const started = sessionStorage.getItem(loginKey)
+  sessionStorage.removeItem(loginKey)
   if (!answer.searchParams.has('code') && !answer.searchParams.has('error')) return undefined
-  // A code is good once: a reload must not bring it again.
+  // A code can be used once, so a reload must not send it again.
   history.replaceState(null, '', '/')
-  if (!begun) throw new Error('This login was not begun here.')
+  if (!started) throw new Error('This login was not started in this tab.')
 
-  const { verifier, state, nonce } = JSON.parse(begun)
+  const { verifier, state, nonce } = JSON.parse(started)
   const server = await discover(settings)
   const client = { client_id: settings.clientId }
   const response = await oauth.authorizationCodeGrantRequest(
@@ -69,15 +69,15 @@ export async function finishLogIn(settings) {
 }
 
 /**
- * Ends the session at the provider as well, where it has a way to.
+ * Ends the session at the issuer as well, if the issuer has an endpoint for it.
  * @param {Settings} settings
  * @param {string} idToken
- * @returns {Promise<boolean>} whether the browser leaves for the provider
+ * @returns {Promise<boolean>} whether the browser navigates to the issuer
  */
 export async function logOut(settings, idToken) {
   const { end_session_endpoint: endpoint } = await discover(settings)
   if (!endpoint) return false
-  leaveFor(endpoint, {
+  navigate(endpoint, {
     id_token_hint: idToken,
     client_id: settings.clientId,
     post_logout_redirect_uri: location.origin,
@@ -86,18 +86,18 @@ export async function logOut(settings, idToken) {
   return true
 }
 
-/** Whether the browser has just come back from logging out. */
+/** Returns whether the browser has just come back from logging out at the issuer. */
 export function loggedOut() {
-  const back = new URL(location.href).searchParams.get('state') === 'logged-out'
-  if (back) history.replaceState(null, '', '/')
-  return back
+  const hasReturned = new URL(location.href).searchParams.get('state') === 'logged-out'
+  if (hasReturned) history.replaceState(null, '', '/')
+  return hasReturned
 }
 
 /**
  * @param {string} endpoint
  * @param {Record<string, string>} parameters
  */
-function leaveFor(endpoint, parameters) {
+function navigate(endpoint, parameters) {
   const url = new URL(endpoint)
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   location.assign(url)
@@ -110,7 +110,7 @@ async function discover(settings) {
 }
 
 /**
- * The embedded provider speaks http, on loopback.
+ * Allows http for the embedded issuer, which is on loopback.
  * @param {Settings} settings
  */
 function transport({ issuer }) {

@@ -1,7 +1,7 @@
 /** @typedef {Record<string, unknown>} Claims */
 
 /**
- * What a token says, not verified: that is for the API. Undefined where it is no JWT.
+ * Returns the claims of a JWT without verifying it, which is the API's job. Undefined if the token is not a JWT.
  * @param {string} token
  * @returns {Claims | undefined}
  */
@@ -15,7 +15,7 @@ export function read(token) {
 }
 
 /**
- * Somebody else's token, with the signature of this one.
+ * Returns the token with another `sub` and the unchanged signature.
  * @param {string} token
  */
 export function tamper(token) {

@@ -1,21 +1,21 @@
 /** @typedef {{ path: string, sent: string, status: string, good: boolean, ms: number, challenge: string | undefined, body: string }} Exchange */
 
 /**
- * What the registered claims mean (RFC 7519, RFC 9068), the most telling first.
+ * The meaning of registered claims (RFC 7519, RFC 9068) and of Auth0's `permissions`, in display order.
  * @type {Record<string, string>}
  */
 const meanings = {
-  sub: 'who it is about',
-  scope: 'what it permits',
-  permissions: 'what it permits',
-  iss: 'who made it',
-  aud: 'which API it is for',
-  client_id: 'which client asked for it',
-  azp: 'which client asked for it',
-  iat: 'made at',
-  nbf: 'not before',
-  exp: 'good until',
-  jti: 'its own number',
+  sub: 'subject (the user)',
+  scope: 'granted scopes',
+  permissions: 'granted permissions',
+  iss: 'issuer',
+  aud: 'audience (the API)',
+  client_id: 'client that requested it',
+  azp: 'client that requested it',
+  iat: 'issued at',
+  nbf: 'not valid before',
+  exp: 'expires at',
+  jti: 'ID of this token',
 }
 const order = Object.keys(meanings)
 const times = ['exp', 'iat', 'nbf']
@@ -39,7 +39,7 @@ export function find(selector, type, parent = document) {
  */
 export function showClaims(list, claims) {
   list.replaceChildren(
-    ...Object.entries({ ...pick(claims), ...claims }).map(([name, value]) => {
+    ...Object.entries({ ...inOrder(claims), ...claims }).map(([name, value]) => {
       const row = clone('#claim')
       write(row, 'code', name)
       write(row, 'small', meanings[name] ?? '')
@@ -54,12 +54,12 @@ export function showClaims(list, claims) {
 }
 
 /** @param {Record<string, unknown>} claims */
-function pick(claims) {
+function inOrder(claims) {
   return Object.fromEntries(order.filter((name) => name in claims).map((name) => [name, claims[name]]))
 }
 
 /**
- * A JWT's three parts, each in a color of its own.
+ * Shows each of the three parts of a JWT in its own color.
  * @param {HTMLElement} parent
  * @param {string} token
  */

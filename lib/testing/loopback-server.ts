@@ -2,17 +2,17 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** An HTTP server on 127.0.0.1 that keeps its port while it is down, and keeps no process alive. */
+/** An HTTP server on 127.0.0.1 that can be restarted on the same port and doesn't keep the process running. */
 export class LoopbackServer {
   readonly #server: Server
   #port: number
   #isClosed = false
-  // Going down and coming back wait for each other, in the order in which they were asked for.
-  #last: Promise<void> = Promise.resolve()
+  // Starting and stopping run one after another, in the order of the calls.
+  #lastStep: Promise<void> = Promise.resolve()
 
   constructor(listener: RequestListener, port: number) {
     this.#server = createServer(listener)
-    // A test that fails before it closes the issuer must come to its end all the same.
+    // A test process must end even if a failed test doesn't close its issuer.
     this.#server.unref().on('connection', (socket) => socket.unref())
     this.#port = port
   }
@@ -21,8 +21,8 @@ export class LoopbackServer {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  up(): Promise<void> {
-    return this.#inTurn(async () => {
+  start(): Promise<void> {
+    return this.#enqueue(async () => {
       if (this.#isClosed) throw new Error('fastify-jwks-auth: the test issuer is closed')
       if (this.#server.listening) return
       this.#server.listen(this.#port, '127.0.0.1')
@@ -31,8 +31,8 @@ export class LoopbackServer {
     })
   }
 
-  down(): Promise<void> {
-    return this.#inTurn(async () => {
+  stop(): Promise<void> {
+    return this.#enqueue(async () => {
       if (!this.#server.listening) return
       this.#server.close()
       this.#server.closeAllConnections()
@@ -42,12 +42,12 @@ export class LoopbackServer {
 
   close(): Promise<void> {
     this.#isClosed = true
-    return this.down()
+    return this.stop()
   }
 
-  #inTurn(step: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(step)
-    this.#last = turn.catch(() => {})
-    return turn
+  #enqueue(step: () => Promise<void>): Promise<void> {
+    const result = this.#lastStep.then(step)
+    this.#lastStep = result.catch(() => {})
+    return result
   }
 }

@@ -4,30 +4,31 @@ import { isSecretAlgorithm } from './test-issuer-options.ts'
 import { assertAlgorithm, assertOptions, createTestKey, keyAlgorithms, type TestKey } from './test-key.ts'
 import { keySigner, noSignature, secretSigner, type Signer } from './test-token.ts'
 
-/** How keys are rotated. */
+/** Options of `TestIssuer.rotate`. */
 export interface RotateOptions {
   /**
-   * What the new key signs with.
+   * Algorithm of the new key.
    *
-   * @defaultValue what the old one signs with
+   * @defaultValue the algorithm of the previous key
    */
   algorithm?: AsymmetricAlgorithm | 'Ed25519'
   /**
-   * Whether the keys so far stay published. Where they go, an application refuses their tokens as soon as it learns of the new key.
+   * Whether the previous keys stay published. With `false`, an application refuses tokens of the previous keys as soon as it has
+   * fetched the new key.
    *
    * @defaultValue true
    */
   keepOld?: boolean
 }
 
-/** What an issuer signs with, and what of it is published. */
+/** The keys and the secret that a test issuer signs with, and the keys that it publishes. */
 export class SigningKeys {
-  /** What the JWK Set holds. */
+  /** The members of the JWK Set. */
   published: Record<string, unknown>[]
-  /** The newest one. */
+  /** The newest key, which signs by default. */
   current: TestKey
-  // Those that tokens of other algorithms have asked for.
-  readonly #others = new Map<string, TestKey>()
+  // Keys of other algorithms, created when a token was requested with that algorithm.
+  readonly #keysByAlgorithm = new Map<string, TestKey>()
   readonly #secret: string | Uint8Array
 
   constructor(key: TestKey, secret: string | Uint8Array) {
@@ -44,35 +45,35 @@ export class SigningKeys {
     this.current = createTestKey({ algorithm })
     if (!keepOld) {
       this.published = []
-      this.#others.clear()
+      this.#keysByAlgorithm.clear()
     }
     this.published.push(this.current.jwk)
     return this.current
   }
 
   remove(kid: string): void {
-    const kept = this.published.filter((key) => key.kid !== kid)
-    if (kept.length === this.published.length)
+    const remaining = this.published.filter((key) => key.kid !== kid)
+    if (remaining.length === this.published.length)
       invalidOption('remove.kid', 'must be the kid of a published key')
-    this.published = kept
+    this.published = remaining
   }
 
-  /** What signs with an algorithm, and under which kid. */
-  signer(algorithm: string, key: TestKey | undefined): { kid?: string; signer: Signer } {
+  /** Returns the signer for an algorithm, and the `kid` of its key if it has one. `key` replaces the issuer's key. */
+  signerFor(algorithm: string, key: TestKey | undefined): { kid?: string; signer: Signer } {
     if (algorithm === 'none') return { signer: noSignature }
     if (isSecretAlgorithm(algorithm)) return { signer: secretSigner(algorithm, this.#secret) }
-    const signing = key ?? this.#keyFor(algorithm as AsymmetricAlgorithm)
-    return { kid: signing.jwk.kid, signer: keySigner(signing) }
+    const signingKey = key ?? this.#keyFor(algorithm as AsymmetricAlgorithm)
+    return { kid: signingKey.jwk.kid, signer: keySigner(signingKey) }
   }
 
   #keyFor(algorithm: AsymmetricAlgorithm): TestKey {
     const name = canonicalAlgorithm(algorithm)!
     if (name === canonicalAlgorithm(this.current.algorithm)) return this.current
-    const known = this.#others.get(name)
-    if (known !== undefined) return known
-    const made = createTestKey({ algorithm })
-    this.#others.set(name, made)
-    this.published.push(made.jwk)
-    return made
+    const existing = this.#keysByAlgorithm.get(name)
+    if (existing !== undefined) return existing
+    const created = createTestKey({ algorithm })
+    this.#keysByAlgorithm.set(name, created)
+    this.published.push(created.jwk)
+    return created
   }
 }

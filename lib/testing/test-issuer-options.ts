@@ -4,48 +4,51 @@ import { stringOrList, invalidOption } from '../options/assert.ts'
 import { assertAlgorithm, assertOptions, createTestKey, type TestKey } from './test-key.ts'
 import { assertKey, issuerAlgorithms } from './test-token.ts'
 
-/** What a test issuer is to be like. */
+/** Options of `createTestIssuer`. */
 export interface TestIssuerOptions {
   /**
-   * The `aud` of its tokens, and the `audience` of its `options`. `false`: tokens have none.
+   * The `aud` claim of its tokens, and the `audience` in `TestIssuer.options`. With `false`, tokens have no `aud`.
    *
    * @defaultValue `'api'`
    */
   audience?: string | readonly string[] | false
   /**
-   * What its tokens are signed with. An RSA key takes a few hundred milliseconds to make.
+   * Algorithm that tokens are signed with. Creating an RSA key takes a few hundred milliseconds. Must not be given together with
+   * `key` unless it is an HS algorithm.
    *
-   * @defaultValue `'ES256'`; with `secret` `'HS256'`
+   * @defaultValue `'ES256'`, or `'HS256'` if `secret` is given
    */
   algorithm?: JwsAlgorithm | 'Ed25519'
   /**
-   * The secret that its tokens are signed with: text (its UTF-8 is taken) or bytes, at least as long as the hash. Excludes asymmetric
-   * algorithms.
+   * Secret that tokens are signed with: a string (encoded as UTF-8) or a `Uint8Array`. It must be at least as long as the hash: 32, 48
+   * or 64 bytes. Must not be given together with an asymmetric `algorithm`.
    *
-   * @defaultValue a random one, where an HS algorithm wants it
+   * @defaultValue a random secret
    */
   secret?: string | Uint8Array
   /**
-   * The key that it begins with. Excludes asymmetric algorithms, since a key has one.
+   * The first signing key, created by `createTestKey`. Must not be given together with an asymmetric `algorithm`, because the key has
+   * its own.
    *
-   * @defaultValue a new one
+   * @defaultValue a new key
    */
   key?: TestKey
   /**
-   * What its name has behind the origin, as `'/realms/acme'` or `'/'`.
+   * Path of the issuer identifier, for example `'/realms/acme'` or `'/'`. Empty, or beginning with a slash, without query, fragment and
+   * whitespace.
    *
    * @defaultValue `''`
    */
   path?: string
   /**
-   * Its port on 127.0.0.1, for applications that can't be told another issuer.
+   * Port on 127.0.0.1, for applications with a fixed issuer. `0` means any free port.
    *
-   * @defaultValue a free one
+   * @defaultValue `0`
    */
   port?: number
 }
 
-/** Options of the plugin that make it take a test issuer's tokens. */
+/** Plugin options with which an application accepts the tokens of a test issuer. */
 export type TestPluginOptions =
   | { issuer: string; audience: string | readonly string[] | false }
   | {
@@ -55,10 +58,10 @@ export type TestPluginOptions =
       algorithms: readonly SecretAlgorithm[]
     }
 
-/** The same, checked, with defaults. */
+/** Validated options with their defaults. */
 export interface TestIssuerSettings {
   readonly audience: string | readonly string[] | false
-  /** What tokens are signed with, where it is the secret. */
+  /** Set if tokens are signed with the secret. */
   readonly secretAlgorithm: SecretAlgorithm | undefined
   readonly secret: string | Uint8Array
   readonly key: TestKey
@@ -74,7 +77,10 @@ export function testIssuerSettings(options: TestIssuerOptions): TestIssuerSettin
   if (algorithm !== undefined) assertAlgorithm('createTestIssuer.algorithm', algorithm, issuerAlgorithms)
   if (key !== undefined) assertKey('createTestIssuer.key', key)
   if (typeof path !== 'string' || !/^(\/[^?#\s]*)?$/.test(path)) {
-    invalidOption('createTestIssuer.path', 'must begin with a slash and have no query')
+    invalidOption(
+      'createTestIssuer.path',
+      'must be empty or begin with a slash, without query, fragment and whitespace',
+    )
   }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     invalidOption('createTestIssuer.port', 'must be a whole number from 0 to 65535')
@@ -85,9 +91,12 @@ export function testIssuerSettings(options: TestIssuerOptions): TestIssuerSettin
     return { ...settings, secretAlgorithm: algorithm, key: key ?? createTestKey() }
   }
   if (secret !== undefined)
-    invalidOption('createTestIssuer.algorithm', 'must be HS256, HS384 or HS512 beside secret')
+    invalidOption('createTestIssuer.algorithm', 'must be HS256, HS384 or HS512 if "secret" is given')
   if (key !== undefined && algorithm !== undefined) {
-    invalidOption('createTestIssuer.algorithm', 'must not be given beside key, which has one')
+    invalidOption(
+      'createTestIssuer.algorithm',
+      'must not be given together with "key", which has its own algorithm',
+    )
   }
   return {
     ...settings,
@@ -102,7 +111,7 @@ function assertSecret(secret: unknown, bytes: number): void {
       ? Buffer.byteLength(secret) >= bytes
       : secret instanceof Uint8Array && secret.byteLength >= bytes
   if (!isLongEnough)
-    invalidOption('createTestIssuer.secret', `must be text or bytes, at least ${bytes} bytes long`)
+    invalidOption('createTestIssuer.secret', `must be a string or a Uint8Array of at least ${bytes} bytes`)
 }
 
 export function isSecretAlgorithm(algorithm: string | undefined): algorithm is SecretAlgorithm {

@@ -12,22 +12,22 @@ import type { TestKey } from './test-key.ts'
 import {
   assertTokenOptions,
   encodeToken,
-  spoiled,
+  withInvalidSignature,
   type TestClaims,
   type TestTokenOptions,
 } from './test-token.ts'
 
 /**
- * An OpenID issuer on 127.0.0.1, for tests: discovery and a JWK Set over HTTP, and tokens with whatever a test wants in them. Made by
- * `createTestIssuer`.
+ * An OpenID issuer on 127.0.0.1 for tests. It serves its discovery document and its JWK Set over HTTP, and creates tokens with any
+ * content. Created by `createTestIssuer`.
  */
 export class TestIssuer {
   /**
-   * Answers by path, instead of the usual ones or beside them: an endpoint that your application calls too, or an issuer that
-   * misbehaves. Empty at first.
+   * Request handlers by path, without the query. A handler adds a path, for example another endpoint that the application calls, or
+   * replaces a built-in response, for example to simulate an issuer that misbehaves. Initially empty.
    */
   readonly handlers: Map<string, RequestListener> = new Map()
-  /** Paths of the requests so far, in their order, with their query. */
+  /** The path and query of each request so far, in order. */
   readonly requests: string[] = []
   readonly #server: LoopbackServer
   readonly #settings: TestIssuerSettings
@@ -42,23 +42,23 @@ export class TestIssuer {
   /** @internal */
   static async start(options: TestIssuerOptions): Promise<TestIssuer> {
     const issuer = new TestIssuer(testIssuerSettings(options))
-    await issuer.#server.up()
+    await issuer.#server.start()
     return issuer
   }
 
-  /** Its name: the `iss` of its tokens, and the `issuer` option of the plugin. */
+  /** The issuer identifier: the `iss` claim of its tokens, and the `issuer` option of the plugin. */
   get issuer(): string {
     return this.#server.origin + this.#settings.path
   }
 
-  /** Where its JWK Set is. */
+  /** The URL of the JWK Set. */
   get jwksUri(): string {
     return `${this.#server.origin}/jwks`
   }
 
   /**
-   * Options for the plugin: `issuer` and `audience`, and where tokens are signed with a secret `secret` and `algorithms`. To be given as
-   * they are, or spread among others.
+   * Plugin options for this issuer: `issuer` and `audience`. If tokens are signed with a secret, also `secret` and `algorithms`. Pass them
+   * as they are, or spread them among other options.
    */
   get options(): TestPluginOptions {
     const { audience, secret, secretAlgorithm } = this.#settings
@@ -66,14 +66,14 @@ export class TestIssuer {
     return secretAlgorithm === undefined ? names : { ...names, secret, algorithms: [secretAlgorithm] }
   }
 
-  /** The key that signs, the newest one; where tokens are signed with a secret, one that is only published. */
+  /** The newest key, which signs tokens. If tokens are signed with a secret, this key is published but signs no token by default. */
   get key(): TestKey {
     return this.#keys.current
   }
 
   /**
-   * What the JWK Set holds, oldest first. `rotate` and `remove` change it, and a test may put in whatever else an issuer could
-   * publish.
+   * The members of the JWK Set, oldest first. `rotate` and `remove` change them. A test can change or replace this array to publish
+   * anything else.
    */
   get keys(): Record<string, unknown>[] {
     return this.#keys.published
@@ -83,25 +83,25 @@ export class TestIssuer {
     this.#keys.published = keys
   }
 
-  /** How often the JWK Set has been fetched. */
+  /** How often the JWK Set has been requested so far. */
   get fetches(): number {
     return this.requests.filter((path) => path === '/jwks').length
   }
 
   /**
-   * A token, ready for an Authorization header. Without arguments it is one that the application takes: an access token as in RFC 9068,
-   * for ten minutes.
+   * Creates a signed token for an `Authorization` header. Without arguments it is an access token as defined by RFC 9068, which the
+   * application accepts for ten minutes.
    *
-   * @param claims - Over the usual ones; an undefined one is left out.
-   * @throws TypeError when an argument is wrong; it names the argument.
+   * @param claims - Claims that are added to the default ones or replace them. A claim that is `undefined` is left out.
+   * @throws TypeError if an argument is invalid. The message names the argument.
    */
   token(claims: TestClaims = {}, options: TestTokenOptions = {}): string {
     assertTokenOptions(claims, options)
     const { header = {}, expiresIn = 600_000, key, forged } = options
     const { algorithm = key?.algorithm ?? this.#settings.secretAlgorithm ?? this.key.algorithm } = options
-    const { kid, signer } = this.#keys.signer(algorithm, key)
+    const { kid, signer } = this.#keys.signerFor(algorithm, key)
     const { audience } = this.#settings
-    const usual: TestClaims = {
+    const defaults: TestClaims = {
       iss: this.issuer,
       aud: audience === false ? undefined : audience,
       sub: 'someone',
@@ -112,52 +112,52 @@ export class TestIssuer {
     }
     return encodeToken(
       { alg: algorithm, kid, typ: 'at+jwt', ...header },
-      { ...usual, ...claims },
-      forged === true ? spoiled(signer) : signer,
+      { ...defaults, ...claims },
+      forged === true ? withInvalidSignature(signer) : signer,
     )
   }
 
   /**
-   * Publishes a new key, which signs from now on.
+   * Creates and publishes a new key, which signs tokens from now on.
    *
    * @returns The new key.
-   * @throws TypeError when an option is wrong; it names the option.
+   * @throws TypeError if an option is invalid. The message names the option.
    */
   rotate(options: RotateOptions = {}): TestKey {
     return this.#keys.rotate(options)
   }
 
   /**
-   * Takes a key out of the JWK Set. It goes on signing, so that a test has tokens to be refused. Beware of removing the last one: a set
-   * without keys is an outage to the plugin, which goes on with those it knows.
+   * Removes a key from the JWK Set. The key still signs tokens, so that a test can check that they are refused. Don't remove the last
+   * key: the plugin treats a set without keys as an outage and continues to use the keys that it has.
    *
    * @param kid - The `kid` of a published key.
-   * @throws TypeError when no published key has it.
+   * @throws TypeError if no published key has this `kid`.
    */
   remove(kid: string): void {
     this.#keys.remove(kid)
   }
 
-  /** Goes down: from now on connections are refused, and those that there are have ended. */
+  /** Simulates an outage: closes all connections and refuses new ones. */
   goDown(): Promise<void> {
-    return this.#server.down()
+    return this.#server.stop()
   }
 
   /**
-   * Comes back on the same port.
+   * Ends the outage: accepts connections again, on the same port.
    *
-   * @throws Error when it has been closed, or when another program has taken the port (`EADDRINUSE`).
+   * @throws Error if the issuer has been closed, or if another program uses the port (`EADDRINUSE`).
    */
   comeBack(): Promise<void> {
-    return this.#server.up()
+    return this.#server.start()
   }
 
-  /** Ends it for good: no port, connection or timer is left. Tokens can still be made. */
+  /** Closes the issuer permanently and frees its port and connections. `token` still works. */
   close(): Promise<void> {
     return this.#server.close()
   }
 
-  /** The same, for `await using`. */
+  /** Closes the issuer at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -168,14 +168,14 @@ export class TestIssuer {
     const path = url.replace(/\?.*$/s, '')
     const handler = this.handlers.get(path)
     if (handler !== undefined) return handler(request, response)
-    const usual = new Map<string, object>([
+    const responses = new Map<string, object>([
       [
         `${this.#settings.path.replace(/\/$/, '')}/.well-known/openid-configuration`,
         { issuer: this.issuer, jwks_uri: this.jwksUri },
       ],
       ['/jwks', { keys: this.keys }],
     ])
-    const body = usual.get(path)
+    const body = responses.get(path)
     response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(body ?? { error: 'not_found' }))
   }
@@ -190,7 +190,8 @@ export class TestIssuer {
  * const headers = { authorization: `Bearer ${issuer.token({ scope: 'read:ping' })}` }
  * ```
  *
- * @throws TypeError when an option is wrong; it names the option. The error of the system when `port` is taken (`EADDRINUSE`).
+ * @throws TypeError if an option is invalid. The message names the option.
+ * @throws Error if `port` can't be used. Its `code` is that of the system, for example `EADDRINUSE`.
  */
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   return TestIssuer.start(options)

@@ -8,7 +8,7 @@ import {
 import { asymmetricAlgorithms, type AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import { assertNames, assertRecord, nonEmptyString, invalidOption } from '../options/assert.ts'
 
-/** The algorithms that there are keys for. */
+/** The algorithms that `createTestKey` supports. */
 export const keyAlgorithms: readonly string[] = [...Object.keys(asymmetricAlgorithms), 'Ed25519']
 
 /** A public key as an issuer publishes it. */
@@ -24,27 +24,27 @@ export type TestJwk = {
   e?: string
 }
 
-/** A key pair that tokens are signed with. */
+/** A key pair that signs tokens, created by `createTestKey`. */
 export interface TestKey {
-  /** Its algorithm. */
+  /** The algorithm that the key signs with. */
   readonly algorithm: AsymmetricAlgorithm | 'Ed25519'
   /** The public key, as a member of a JWK Set. */
   readonly jwk: TestJwk
-  /** The private key, which signs. */
+  /** The private key. */
   readonly privateKey: KeyObject
 }
 
-/** What a key is to be like. */
+/** Options of `createTestKey`. */
 export interface TestKeyOptions {
   /**
-   * What it signs with. An RSA key (RS and PS, 2048 bits) takes a few hundred milliseconds to make, the others about one: where many
-   * tests need one, make it once and give it to each issuer.
+   * Algorithm that the key signs with. Creating an RSA key (RS and PS algorithms, 2048 bits) takes a few hundred milliseconds, another
+   * key about one. If many tests need an RSA key, create it once and pass it to each issuer.
    *
    * @defaultValue `'ES256'`
    */
   algorithm?: AsymmetricAlgorithm | 'Ed25519'
   /**
-   * Its name in the JWK Set and in the header of its tokens.
+   * Key ID in the JWK Set and in the header of tokens.
    *
    * @defaultValue a random UUID
    */
@@ -52,9 +52,9 @@ export interface TestKeyOptions {
 }
 
 /**
- * Makes a key pair: for several issuers, or one that no issuer publishes.
+ * Creates a key pair that several issuers can share, or that no issuer publishes.
  *
- * @throws TypeError when an option is wrong; it names the option.
+ * @throws TypeError if an option is invalid. The message names the option.
  */
 export function createTestKey(options: TestKeyOptions = {}): TestKey {
   assertOptions('createTestKey', options, ['algorithm', 'kid'])
@@ -63,8 +63,8 @@ export function createTestKey(options: TestKeyOptions = {}): TestKey {
   assertAlgorithm('createTestKey.algorithm', algorithm, keyAlgorithms)
   const { kty, crv } = asymmetricAlgorithms[algorithm === 'Ed25519' ? 'EdDSA' : algorithm]
   const { publicKey, privateKey } = generate(kty, crv)
-  // By way of PEM: a generated key itself is made a JWK under a lock that the garbage collector waits for when it just then
-  // clears the generation away (Node 20), and the process stands still.
+  // The key is converted to a JWK by way of PEM, because Node 20 can deadlock when it exports a generated key as a JWK. The
+  // export holds a lock. If the garbage collector frees the key generation job at that moment, it waits for the same lock.
   const pem = publicKey.export({ type: 'spki', format: 'pem' })
   const jwk = createPublicKey(pem).export({ format: 'jwk' }) as { kty: string }
   return {
@@ -74,13 +74,13 @@ export function createTestKey(options: TestKeyOptions = {}): TestKey {
   }
 }
 
-/** Refuses options that are none, or whose names are not known. */
+/** Throws unless `options` is a plain object with known names only. */
 export function assertOptions(name: string, options: object, known: readonly string[]): void {
   assertRecord(name, options)
   assertNames(`${name}.`, options, known)
 }
 
-/** Refuses what is not in a list of algorithms. */
+/** Throws unless the algorithm is in the list. */
 export function assertAlgorithm(name: string, algorithm: unknown, known: readonly string[]): void {
   if (!known.includes(algorithm as string)) invalidOption(name, `must be one of ${known.join(', ')}`)
 }

@@ -3,15 +3,15 @@ import { canonicalAlgorithm, secretAlgorithms, type JwsAlgorithm } from '../jwt/
 import { assertBoolean, assertRecord, invalidOption } from '../options/assert.ts'
 import { assertAlgorithm, assertOptions, keyAlgorithms, type TestKey } from './test-key.ts'
 
-/** The algorithms that an issuer signs with. */
+/** The algorithms that a test issuer can sign with. */
 export const issuerAlgorithms: readonly string[] = [...keyAlgorithms, ...Object.keys(secretAlgorithms)]
 
 /**
- * Claims of a token, over the usual ones. Anything that JSON can hold may stand here, wrong types too; an undefined claim is
- * left out of the token.
+ * Claims that are added to the default claims of a token or replace them. Any JSON value is allowed, including wrong types. A claim
+ * that is `undefined` is left out of the token.
  */
 export interface TestClaims {
-  /** @defaultValue the issuer's name */
+  /** @defaultValue the issuer identifier */
   iss?: unknown
   /** @defaultValue the issuer's `audience` */
   aud?: unknown
@@ -21,51 +21,52 @@ export interface TestClaims {
   client_id?: unknown
   /** In seconds since 1970. @defaultValue now */
   iat?: unknown
-  /** In seconds since 1970. @defaultValue now and `expiresIn` */
+  /** In seconds since 1970. @defaultValue now plus `expiresIn` */
   exp?: unknown
   /** In seconds since 1970. @defaultValue none */
   nbf?: unknown
   /** @defaultValue a random UUID */
   jti?: unknown
-  /** Scopes, with spaces between them. @defaultValue none */
+  /** Scopes, separated by spaces. @defaultValue none */
   scope?: unknown
   [claim: string]: unknown
 }
 
-/** How a token is to be made. */
+/** Options of `TestIssuer.token`. */
 export interface TestTokenOptions {
   /**
-   * Header parameters over the usual ones (`alg`, `kid`, and `typ: 'at+jwt'`), written as they are: the signature doesn't follow
-   * them. An undefined one is left out.
+   * Header parameters that are added to the default ones (`alg`, `kid` and `typ: 'at+jwt'`) or replace them. They don't change how the
+   * token is signed. A parameter that is `undefined` is left out.
    */
   header?: Readonly<Record<string, unknown>>
   /**
-   * Milliseconds from now until it expires; a negative number makes an expired one. `exp` is in seconds, so a part of one is cut
-   * off. A `clockTolerance` (5,000 unless your application says otherwise) is on top.
+   * Milliseconds from now until the token expires. A negative number creates an expired token. `exp` is in seconds and is rounded down.
+   * The application accepts the token for its `clockTolerance` (default 5,000) longer.
    *
    * @defaultValue 600,000
    */
   expiresIn?: number
   /**
-   * What it is signed with. An algorithm that the issuer has no key for gets one, which is published from then on. HS ones take the
-   * issuer's secret, and `'none'` leaves the signature away.
+   * Algorithm that the token is signed with. If the issuer has no key for it, a new key is created and published. HS algorithms use the
+   * issuer's secret. `'none'` creates a token without a signature.
    *
-   * @defaultValue the issuer's
+   * @defaultValue the issuer's algorithm
    */
   algorithm?: JwsAlgorithm | 'Ed25519' | 'none'
   /**
-   * A key to sign with instead of the issuer's: the one before a rotation, or one that no issuer publishes. Excludes `algorithm`.
+   * Key to sign with instead of the issuer's: for example a previous key, or a key that is not published. Must not be given together
+   * with `algorithm`.
    */
   key?: TestKey
   /**
-   * Spoils the signature, so that no key verifies it.
+   * Whether to make the signature invalid, so that no key verifies it. Must not be true if `algorithm` is `'none'`.
    *
    * @defaultValue false
    */
   forged?: boolean
 }
 
-/** Refuses what no token can be made of. */
+/** Throws if an argument of `TestIssuer.token` is invalid. */
 export function assertTokenOptions(claims: unknown, options: TestTokenOptions): void {
   assertRecord('token.claims', claims)
   assertOptions('token', options, ['header', 'expiresIn', 'algorithm', 'key', 'forged'])
@@ -76,21 +77,23 @@ export function assertTokenOptions(claims: unknown, options: TestTokenOptions): 
   }
   if (algorithm !== undefined) assertAlgorithm('token.algorithm', algorithm, [...issuerAlgorithms, 'none'])
   if (key !== undefined) assertKey('token.key', key)
-  if (key !== undefined && algorithm !== undefined)
-    invalidOption('token.algorithm', 'must not be given beside key')
+  if (key !== undefined && algorithm !== undefined) {
+    invalidOption('token.algorithm', 'must not be given together with "key"')
+  }
   assertBoolean('token.forged', forged)
   if (forged === true && algorithm === 'none') {
-    invalidOption('token.forged', "must not be given beside algorithm 'none', which has no signature")
+    invalidOption('token.forged', 'must not be true if "algorithm" is none, which creates no signature')
   }
 }
 
 export function assertKey(name: string, key: unknown): asserts key is TestKey {
   const { algorithm, jwk, privateKey } = (key ?? {}) as Partial<TestKey>
   const isKey = privateKey instanceof KeyObject && typeof jwk?.kid === 'string'
-  if (!isKey || !keyAlgorithms.includes(algorithm!)) invalidOption(name, 'must be a key of createTestKey')
+  if (!isKey || !keyAlgorithms.includes(algorithm!))
+    invalidOption(name, 'must be a key created by createTestKey')
 }
 
-/** Signs data as JWS wants it (RFC 7518 section 3, RFC 8037 section 3.1). */
+/** Returns the JWS signature of data (RFC 7518 section 3, RFC 8037 section 3.1). */
 export type Signer = (data: Buffer) => Buffer
 
 export function keySigner({ algorithm, privateKey: key }: TestKey): Signer {
@@ -113,8 +116,8 @@ export function secretSigner(algorithm: string, secret: string | Uint8Array): Si
 
 export const noSignature: Signer = () => Buffer.alloc(0)
 
-/** A signature with one bit turned. */
-export function spoiled(signer: Signer): Signer {
+/** Returns a signer that inverts one bit of each signature. */
+export function withInvalidSignature(signer: Signer): Signer {
   return (data) => {
     const signature = signer(data)
     signature[0]! ^= 1
@@ -122,7 +125,7 @@ export function spoiled(signer: Signer): Signer {
   }
 }
 
-/** A token in compact form; undefined members are left out of it. */
+/** Returns a token in compact serialization. Members that are `undefined` are left out. */
 export function encodeToken(header: object, claims: object, signer: Signer): string {
   const signed = [header, claims]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))

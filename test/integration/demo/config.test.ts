@@ -5,7 +5,7 @@ import { after, afterEach, suite, test } from 'node:test'
 import { ConfigError, readConfig } from '../../../demo/config.ts'
 import type { Environment } from '../../helpers/demo-process.ts'
 
-// `.env` is read from the working directory, where a developer may have one.
+// `.env` is read from the working directory. This avoids the `.env` of a developer.
 const home = process.cwd()
 const directory = mkdtempSync(join(tmpdir(), 'jwks-auth-config-'))
 process.chdir(directory)
@@ -17,90 +17,90 @@ afterEach(() => rmSync('.env', { recursive: true, force: true }))
 
 const domain = 'tenant.example.com'
 const issuer = 'https://id.example.com'
-const nothing = {
+const defaults = {
   port: 8000,
   pagePort: undefined,
   origins: undefined,
-  own: undefined,
+  issuer: undefined,
   spaClientId: undefined,
 }
 
-suite('accepted', () => {
-  test('nothing set means the embedded issuer on port 8000', async (t) => {
-    t.assert.deepEqual(await readConfig({}), nothing)
+suite('accepted configurations', () => {
+  test('without variables the demo uses the embedded issuer and port 8000', async (t) => {
+    t.assert.deepEqual(await readConfig({}), defaults)
   })
 
-  test('PORT and PAGE_PORT are numbers', async (t) => {
+  test('PORT and PAGE_PORT are read as numbers', async (t) => {
     t.assert.deepEqual(await readConfig({ PORT: '3001', PAGE_PORT: '3002' }), {
-      ...nothing,
+      ...defaults,
       port: 3001,
       pagePort: 3002,
     })
   })
 
-  test('CORS_ORIGIN is a list of origins', async (t) => {
+  test('CORS_ORIGIN is read as a list of origins', async (t) => {
     const { origins } = await readConfig({ CORS_ORIGIN: 'https://app.example.com, http://localhost:3000' })
     t.assert.deepEqual(origins, ['https://app.example.com', 'http://localhost:3000'])
   })
 
-  test('CORS_ORIGIN=* is every origin, as without it', async (t) => {
-    t.assert.deepEqual(await readConfig({ CORS_ORIGIN: '*' }), nothing)
+  test('CORS_ORIGIN=* allows every origin, which is the default', async (t) => {
+    t.assert.deepEqual(await readConfig({ CORS_ORIGIN: '*' }), defaults)
   })
 
-  test('AUTH0_SPA_CLIENT_ID beside a tenant of Auth0 is the client of the page', async (t) => {
+  test('AUTH0_SPA_CLIENT_ID with an Auth0 tenant is the client of the page', async (t) => {
     const tenant = { AUTH0_DOMAIN: domain, API_ID: 'my-api' }
     t.assert.deepEqual(await readConfig({ ...tenant, AUTH0_SPA_CLIENT_ID: 'my-page' }), {
-      ...nothing,
-      own: { domain, audience: 'my-api' },
+      ...defaults,
+      issuer: { domain, audience: 'my-api' },
       spaClientId: 'my-page',
     })
   })
 
   for (const name of ['API_ID', 'AUTH0_AUDIENCE']) {
-    test(`AUTH0_DOMAIN with ${name} is a tenant of Auth0`, async (t) => {
-      const { own } = await readConfig({ AUTH0_DOMAIN: domain, [name]: 'my-api' })
-      t.assert.deepEqual(own, { domain, audience: 'my-api' })
+    test(`AUTH0_DOMAIN with ${name} configures an Auth0 tenant`, async (t) => {
+      const { issuer: configured } = await readConfig({ AUTH0_DOMAIN: domain, [name]: 'my-api' })
+      t.assert.deepEqual(configured, { domain, audience: 'my-api' })
     })
 
-    test(`ISSUER with ${name} is any issuer`, async (t) => {
-      const { own } = await readConfig({ ISSUER: issuer, [name]: 'my-api' })
-      t.assert.deepEqual(own, { issuer, audience: 'my-api' })
+    test(`ISSUER with ${name} configures an issuer`, async (t) => {
+      const { issuer: configured } = await readConfig({ ISSUER: issuer, [name]: 'my-api' })
+      t.assert.deepEqual(configured, { issuer, audience: 'my-api' })
     })
   }
 
   for (const encoding of ['base64url', 'base64'] as const) {
-    test(`AUTH0_CLIENT_SECRET may be written in ${encoding}`, async (t) => {
-      // Bytes that the two write differently.
+    test(`AUTH0_CLIENT_SECRET can be encoded as ${encoding}`, async (t) => {
+      // Bytes that base64url and base64 encode differently.
       const secret = Buffer.alloc(32, 0xfb)
-      const { own } = await readConfig({
+      const { issuer: configured } = await readConfig({
         AUTH0_DOMAIN: domain,
         AUTH0_CLIENT_ID: 'my-client',
         AUTH0_CLIENT_SECRET: secret.toString(encoding),
       })
-      t.assert.deepEqual(own, { domain, audience: 'my-client', secret })
+      t.assert.deepEqual(configured, { domain, audience: 'my-client', secret })
     })
   }
 
-  test('the environment wins over .env', async (t) => {
-    writeFileSync('.env', `PORT=3001\nISSUER=${issuer}\nAUTH0_AUDIENCE=of-the-file\n`)
-    t.assert.deepEqual(await readConfig({ AUTH0_AUDIENCE: 'of-the-environment' }), {
-      ...nothing,
+  test('variables of the environment take precedence over .env', async (t) => {
+    writeFileSync('.env', `PORT=3001\nISSUER=${issuer}\nAUTH0_AUDIENCE=from-the-file\n`)
+    t.assert.deepEqual(await readConfig({ AUTH0_AUDIENCE: 'from-the-environment' }), {
+      ...defaults,
       port: 3001,
-      own: { issuer, audience: 'of-the-environment' },
+      issuer: { issuer, audience: 'from-the-environment' },
     })
   })
 
-  test('an empty variable counts as not set', async (t) => {
+  test('an empty variable is treated as not set', async (t) => {
     writeFileSync('.env', `ISSUER=${issuer}\nAUTH0_AUDIENCE=my-api\nAUTH0_DOMAIN=\nPORT=\n`)
     t.assert.deepEqual(await readConfig({ AUTH0_AUDIENCE: '', API_ID: '' }), {
-      ...nothing,
-      own: { issuer, audience: 'my-api' },
+      ...defaults,
+      issuer: { issuer, audience: 'my-api' },
     })
   })
 })
 
-suite('refused', () => {
-  const cases: [environment: Environment, sentence: string][] = [
+suite('refused configurations', () => {
+  const cases: [environment: Environment, message: string][] = [
     [{ ISSUER: issuer }, 'ISSUER is set, but AUTH0_AUDIENCE (or API_ID) is missing.'],
     [{ AUTH0_DOMAIN: domain }, 'AUTH0_DOMAIN is set, but API_ID (or AUTH0_AUDIENCE) is missing.'],
     [{ API_ID: 'my-api' }, 'API_ID is set, but AUTH0_DOMAIN (or ISSUER) is missing.'],
@@ -123,32 +123,32 @@ suite('refused', () => {
     ],
     [
       { AUTH0_DOMAIN: domain, API_ID: 'my-api', AUTH0_CLIENT_ID: 'my-client' },
-      "AUTH0_CLIENT_ID is set, but AUTH0_CLIENT_SECRET is missing, and API_ID can't be set beside it.",
+      "AUTH0_CLIENT_ID is set, but AUTH0_CLIENT_SECRET is missing. AUTH0_CLIENT_ID can't be combined with API_ID.",
     ],
     [
       { AUTH0_DOMAIN: domain, API_ID: 'my-api', AUTH0_CLIENT_ID: 'my-client', AUTH0_CLIENT_SECRET: 'c2Vj' },
-      "AUTH0_CLIENT_ID is set, but API_ID can't be set beside it.",
+      "AUTH0_CLIENT_ID can't be combined with API_ID.",
     ],
     [
       { ISSUER: issuer, AUTH0_AUDIENCE: 'my-api', AUTH0_DOMAIN: domain },
-      "ISSUER is set, but AUTH0_DOMAIN can't be set beside it.",
+      "ISSUER can't be combined with AUTH0_DOMAIN.",
     ],
     [
       { ISSUER: issuer, AUTH0_AUDIENCE: 'my-api', AUTH0_CLIENT_ID: 'my-client' },
-      "ISSUER is set, but AUTH0_CLIENT_ID can't be set beside it.",
+      "ISSUER can't be combined with AUTH0_CLIENT_ID.",
     ],
     [
       { AUTH0_DOMAIN: domain, API_ID: 'my-api', AUTH0_AUDIENCE: 'another-api' },
-      'API_ID and AUTH0_AUDIENCE are two names of one value, but differ: set one of them.',
+      'API_ID and AUTH0_AUDIENCE are two names for the same value, but they differ. Set only one of them.',
     ],
     [
       { AUTH0_DOMAIN: domain, AUTH0_CLIENT_ID: 'my-client', AUTH0_CLIENT_SECRET: 'no secret!' },
-      'AUTH0_CLIENT_SECRET is not base64url.',
+      'AUTH0_CLIENT_SECRET must be encoded as base64url.',
     ],
     [{ AUTH0_SPA_CLIENT_ID: 'my-page' }, 'AUTH0_SPA_CLIENT_ID is set, but AUTH0_DOMAIN is missing.'],
     [
       { ISSUER: issuer, AUTH0_AUDIENCE: 'my-api', AUTH0_SPA_CLIENT_ID: 'my-page' },
-      "ISSUER is set, but AUTH0_SPA_CLIENT_ID can't be set beside it.",
+      "ISSUER can't be combined with AUTH0_SPA_CLIENT_ID.",
     ],
     [
       {
@@ -157,22 +157,22 @@ suite('refused', () => {
         AUTH0_CLIENT_SECRET: 'c2VjcmV0',
         AUTH0_SPA_CLIENT_ID: 'my-page',
       },
-      "AUTH0_CLIENT_ID is set, but AUTH0_SPA_CLIENT_ID can't be set beside it.",
+      "AUTH0_CLIENT_ID can't be combined with AUTH0_SPA_CLIENT_ID.",
     ],
     ...['app.example.com', 'https://app.example.com/', 'https://app.example.com,'].map(
       (list): [Environment, string] => [
         { CORS_ORIGIN: list },
-        'CORS_ORIGIN must be origins like https://app.example.com, with commas between.',
+        'CORS_ORIGIN must be * or a comma-separated list of origins like https://app.example.com (no trailing slash).',
       ],
     ),
     [{ PORT: 'http' }, 'PORT must be a whole number from 0 to 65535.'],
     [{ PORT: '65536' }, 'PORT must be a whole number from 0 to 65535.'],
     [{ PAGE_PORT: '-1' }, 'PAGE_PORT must be a whole number from 0 to 65535.'],
   ]
-  for (const [environment, sentence] of cases) {
+  for (const [environment, message] of cases) {
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-    test(variables.join(' '), async (t) => {
-      await t.assert.rejects(readConfig(environment), new ConfigError(sentence))
+    test(`the demo refuses the configuration ${variables.join(' ')}`, async (t) => {
+      await t.assert.rejects(readConfig(environment), new ConfigError(message))
     })
   }
 })

@@ -13,7 +13,7 @@ async function run(t: TestContext, ...settings: ConstructorParameters<typeof Dem
   const demo = new Demo(...settings)
   t.after(() => demo.stop('SIGKILL'))
   const api = await demo.ready()
-  const [, page] = /^In a browser: (http:\S+)$/m.exec(demo.stdout) ?? []
+  const [, page] = /^To try it in a browser, open (http:\S+)$/m.exec(demo.stdout) ?? []
   return { demo, api, page }
 }
 
@@ -24,11 +24,11 @@ async function takePort(t: TestContext, port = 0): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-suite('the page', { concurrency: 2 }, () => {
-  test('its policy allows its own files, the API and the issuer, and nothing inline', async (t) => {
+suite('the page of the demo', { concurrency: 2 }, () => {
+  test('the content security policy of the page allows its own files, the API and the issuer, and nothing inline', async (t) => {
     const demo = await start(embedded)
     t.after(() => demo.close())
-    if (!('tokenEndpoint' in demo.issuer)) throw new Error('it is the embedded issuer')
+    if (!('tokenEndpoint' in demo.issuer)) throw new Error('expected the embedded issuer')
     const { issuer } = demo.issuer.options
     for (const path of ['/', '/app.js', '/settings.json', '/nowhere', '/../../package.json', '/?code=x']) {
       const { headers } = await fetch(demo.page + path)
@@ -43,7 +43,7 @@ suite('the page', { concurrency: 2 }, () => {
     }
   })
 
-  test('every file that it names is there, and no other', async (t) => {
+  test('the page server has the files that the page refers to, and no others', async (t) => {
     const demo = await start(embedded)
     t.after(() => demo.close())
     const html = await (await fetch(demo.page!)).text()
@@ -57,7 +57,7 @@ suite('the page', { concurrency: 2 }, () => {
     }
   })
 
-  test('under the name localhost it leads to its own origin', async (t) => {
+  test('the page redirects from localhost to its own origin', async (t) => {
     const demo = await start(embedded)
     t.after(() => demo.close())
     const url = demo.page!.replace('127.0.0.1', 'localhost')
@@ -65,7 +65,7 @@ suite('the page', { concurrency: 2 }, () => {
     t.assert.deepEqual([status, headers.get('location')], [302, demo.page])
   })
 
-  test('a port that nobody asked for need not be free', async (t) => {
+  test('the page uses another port if its default port is taken', async (t) => {
     await takePort(t, 8001).catch(() => {})
     const { page, demo } = await run(t, { PAGE_PORT: '' })
     t.assert.notEqual(page, undefined)
@@ -74,15 +74,15 @@ suite('the page', { concurrency: 2 }, () => {
     t.assert.deepEqual(await demo.stop('SIGTERM'), { code: 0, signal: null })
   })
 
-  test('PAGE_PORT that is taken is one line and exit code 1', async (t) => {
+  test('a taken PAGE_PORT is reported in one line with exit code 1', async (t) => {
     const port = await takePort(t)
     const demo = new Demo({ PAGE_PORT: String(port) })
     t.assert.deepEqual(await demo.ended, { code: 1, signal: null })
     t.assert.equal(demo.stdout, '')
-    t.assert.equal(demo.stderr, `Port ${port} is taken: set PAGE_PORT to another one.\n`)
+    t.assert.equal(demo.stderr, `Port ${port} is already in use. Set PAGE_PORT to another port.\n`)
   })
 
-  test('a tenant with AUTH0_SPA_CLIENT_ID has a page that asks for the API by its audience', async (t) => {
+  test('with AUTH0_SPA_CLIENT_ID the demo has a page that requests the audience of the API', async (t) => {
     const { page, api, demo } = await run(t, { ...tenant, AUTH0_SPA_CLIENT_ID: 'my-page' })
     t.assert.deepEqual(await (await fetch(`${page}/settings.json`)).json(), {
       api,
@@ -93,25 +93,25 @@ suite('the page', { concurrency: 2 }, () => {
     t.assert.equal(demo.stderr, '')
   })
 
-  test('a tenant without it has none, and a line says how to get one', async (t) => {
+  test('without AUTH0_SPA_CLIENT_ID an Auth0 tenant has no page, and the demo prints how to get one', async (t) => {
     const { page, demo } = await run(t, tenant)
     t.assert.equal(page, undefined)
-    t.assert.match(demo.stdout, /^With AUTH0_SPA_CLIENT_ID there is a page to try it in a browser\.$/m)
+    t.assert.match(demo.stdout, /^To try it in a browser, set AUTH0_SPA_CLIENT_ID \(see \.env\.example\)\.$/m)
   })
 
-  test('another issuer has none, and nothing is said about it', async (t) => {
+  test('with ISSUER the demo has no page and does not mention one', async (t) => {
     const { page, demo } = await run(t, { ISSUER: 'https://id.example.com', API_ID: 'my-api' })
     t.assert.equal(page, undefined)
     t.assert.equal(/page|browser/i.test(demo.stdout), false)
   })
 })
 
-const embedded = { port: 0, pagePort: 0, origins: undefined, own: undefined, spaClientId: undefined }
+const embedded = { port: 0, pagePort: 0 }
 
-test("the issuer's errors keep their status, and its pages run no script", async (t) => {
+test('error pages of the embedded issuer keep the status of the error and contain no script', async (t) => {
   const demo = await start(embedded)
   t.after(() => demo.close())
-  if (!('tokenEndpoint' in demo.issuer)) throw new Error('it is the embedded issuer')
+  if (!('tokenEndpoint' in demo.issuer)) throw new Error('expected the embedded issuer')
   const { issuer } = demo.issuer.options
   for (const [path, status] of [
     ['/auth?client_id=nobody', 400],
@@ -128,10 +128,10 @@ test("the issuer's errors keep their status, and its pages run no script", async
   }
 })
 
-test('the expired token is what the issuer would have made, but for its time', async (t) => {
+test('the expired token of the embedded issuer is valid except for its times', async (t) => {
   const demo = await start(embedded)
   t.after(() => demo.close())
-  if (!('tokenEndpoint' in demo.issuer)) throw new Error('it is the embedded issuer')
+  if (!('tokenEndpoint' in demo.issuer)) throw new Error('expected the embedded issuer')
   const { issuer, audience } = demo.issuer.options
   const response = await fetch(`${issuer}/expired-token`)
   t.assert.equal(response.headers.get('access-control-allow-origin'), demo.page)

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { generateKeyPair, SignJWT } from 'jose'
 import { build } from '../../../demo/server.ts'
-import { forAll } from '../../helpers/demo-words.ts'
+import { publicBody } from '../../helpers/demo-words.ts'
 
 async function api(t: TestContext, domain = 'tenant.example.com'): Promise<FastifyInstance> {
   const app = await build({ domain, audience: 'my-api' })
@@ -19,7 +19,7 @@ function securedPing(app: FastifyInstance, token: string) {
   return app.inject({ url: '/secured/ping', headers: { authorization: `Bearer ${token}` } })
 }
 
-/** A token like the issuer's, by somebody else. */
+/** Creates a token that names the issuer but is signed with another key. */
 function forge(issuer: string, alg = 'HS256', key: Parameters<SignJWT['sign']>[0] = randomBytes(32)) {
   return new SignJWT()
     .setProtectedHeader({ alg, kid: 'one' })
@@ -29,13 +29,13 @@ function forge(issuer: string, alg = 'HS256', key: Parameters<SignJWT['sign']>[0
     .sign(key)
 }
 
-test('the public route needs no token', async (t) => {
+test('the public route of the demo needs no token', async (t) => {
   const response = await (await api(t)).inject('/ping')
   t.assert.equal(response.statusCode, 200)
-  t.assert.equal(response.body, forAll)
+  t.assert.equal(response.body, publicBody)
 })
 
-test('a refusal keeps its challenge beside the body of the demo', async (t) => {
+test('a refusal of the demo has the challenge of the plugin and the body of the demo', async (t) => {
   const response = await securedPing(await api(t), 'no-token')
   t.assert.equal(response.statusCode, 401)
   t.assert.match(String(response.headers['www-authenticate']), /^Bearer realm="api", error="invalid_token"/)
@@ -45,7 +45,7 @@ test('a refusal keeps its challenge beside the body of the demo', async (t) => {
   })
 })
 
-test('the issuer of AUTH0_DOMAIN has a slash at its end', async (t) => {
+test('the issuer of an Auth0 domain ends with a slash', async (t) => {
   const app = await api(t)
   const other = await securedPing(app, await forge('https://tenant.example.com'))
   t.assert.equal(other.json().code, 'invalid_claims')
@@ -53,7 +53,7 @@ test('the issuer of AUTH0_DOMAIN has a slash at its end', async (t) => {
   t.assert.equal(own.json().code, 'invalid_algorithm')
 })
 
-test('a tenant that cannot be reached is a 503 with a code and a description', async (t) => {
+test('the demo responds with 503, a code and a description if the issuer cannot be reached', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const domain = `localhost:${(server.address() as AddressInfo).port}`
@@ -71,29 +71,29 @@ test('a tenant that cannot be reached is a 503 with a code and a description', a
   t.assert.equal(response.json().code, 'jwks_unavailable')
 })
 
-test('an unknown route is a 404 with a code and a description', async (t) => {
+test('the demo responds to an unknown route with 404, a code and a description', async (t) => {
   const response = await (await api(t)).inject('/nowhere')
   t.assert.equal(response.statusCode, 404)
   t.assert.deepEqual(response.json(), { code: 'not_found', description: 'There is no such route' })
 })
 
-test('an unreadable address is a 400 with a code and a description', async (t) => {
+test('the demo responds to a malformed URL with 400, a code and a description', async (t) => {
   const response = await (await api(t)).inject('/%')
   t.assert.equal(response.statusCode, 400)
   t.assert.deepEqual(Object.keys(response.json()), ['code', 'description'])
 })
 
-test('a fault of the API says nothing about itself', async (t) => {
+test('the demo does not reveal the message of an internal error', async (t) => {
   const app = await api(t)
-  app.get('/fault', async () => {
+  app.get('/error', async () => {
     throw new Error('the password is 1234')
   })
-  const response = await app.inject('/fault')
+  const response = await app.inject('/error')
   t.assert.equal(response.statusCode, 500)
   t.assert.deepEqual(response.json(), { code: 'internal_error', description: 'Something went wrong' })
 })
 
-test('with origins of its own the API names the one that asks, or none', async (t) => {
+test('with a list of origins the demo allows exactly these origins', async (t) => {
   const auth = { domain: 'tenant.example.com', audience: 'my-api' }
   const app = await build(auth, false, ['https://app.example.com', 'http://localhost:3000'])
   t.after(() => app.close())

@@ -9,7 +9,7 @@ import { call, createApp } from '../../helpers/app.ts'
 import { get } from './get.ts'
 
 suite('a test issuer', () => {
-  test('is found by discovery, under its path', async (t) => {
+  test('a test issuer can be discovered under any path', async (t) => {
     for (const path of ['', '/', '/realms/acme', '/realms/acme/']) {
       await using issuer = await createTestIssuer({ path })
       t.assert.equal(issuer.issuer.endsWith(path), true)
@@ -21,7 +21,7 @@ suite('a test issuer', () => {
     }
   })
 
-  test('publishes public keys only', async (t) => {
+  test('a test key has only public members in its JWK', async (t) => {
     for (const algorithm of ['ES256', 'EdDSA', 'RS256'] as const) {
       const { jwk } = createTestKey({ algorithm, kid: 'one' })
       const { kid, alg, use } = jwk
@@ -30,7 +30,7 @@ suite('a test issuer', () => {
     }
   })
 
-  test('keeps no process alive that has forgotten it', async (t) => {
+  test('a test issuer that is not closed does not keep the process running', async (t) => {
     const testing = new URL('../../../lib/testing/index.ts', import.meta.url).href
     const program = `
       const { createTestIssuer } = await import('${testing}')
@@ -41,7 +41,7 @@ suite('a test issuer', () => {
     t.assert.match(stdout, /"keys"/)
   })
 
-  test('listens on 127.0.0.1 alone, on the port that it is told', async (t) => {
+  test('a test issuer listens on 127.0.0.1 only, on the given port', async (t) => {
     const probe = createServer().listen(0, '127.0.0.1')
     await once(probe, 'listening')
     const { port } = probe.address() as AddressInfo
@@ -53,7 +53,7 @@ suite('a test issuer', () => {
     await t.assert.rejects(fetch(`http://127.0.0.2:${port}/jwks`))
   })
 
-  test('counts its requests, and the fetches of its keys among them', async (t) => {
+  test('a test issuer records all requests and counts those for its JWK Set', async (t) => {
     await using issuer = await createTestIssuer()
     await using app = await createApp(issuer.options)
     await call(app, issuer.token())
@@ -65,7 +65,7 @@ suite('a test issuer', () => {
     t.assert.equal(issuer.fetches, 1)
   })
 
-  test('answers paths as it is told, with any query', async (t) => {
+  test('a handler of a test issuer responds to its path with any query', async (t) => {
     await using issuer = await createTestIssuer()
     issuer.handlers.set('/userinfo', (_request, response) => response.end('{"name":"Some One"}'))
     t.assert.deepEqual(await get(`${issuer.issuer}/userinfo?a=b`), { name: 'Some One' })
@@ -75,7 +75,7 @@ suite('a test issuer', () => {
     t.assert.deepEqual(await get(issuer.jwksUri), { keys: [issuer.key.jwk] })
   })
 
-  test('publishes what a test puts into its JWK Set', async (t) => {
+  test('a test issuer publishes the keys that a test adds or assigns', async (t) => {
     await using issuer = await createTestIssuer()
     const { jwk } = issuer.key
     issuer.keys.push({ kty: 'oct' })
@@ -84,7 +84,7 @@ suite('a test issuer', () => {
     t.assert.deepEqual(await get(issuer.jwksUri), { keys: [{ ...jwk, use: 'enc' }] })
   })
 
-  test('takes a key that another has too', async (t) => {
+  test('two test issuers can share a key', async (t) => {
     const key = createTestKey()
     await using one = await createTestIssuer({ key })
     await using two = await createTestIssuer({ key })

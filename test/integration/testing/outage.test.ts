@@ -8,14 +8,14 @@ import { get } from './get.ts'
 
 const isRefused = ({ cause }: Error): boolean => (cause as { code?: string }).code === 'ECONNREFUSED'
 
-suite('an outage', () => {
-  test('refuses connections and ends those that there are, until it comes back on its port', async (t) => {
+suite('outages of a test issuer', () => {
+  test('goDown ends and refuses connections until comeBack listens on the same port', async (t) => {
     await using issuer = await createTestIssuer()
     await using app = await createApp(issuer.options)
     const { jwksUri } = issuer
-    const asked = new Promise((resolve) => issuer.handlers.set('/hangs', resolve))
+    const received = new Promise((resolve) => issuer.handlers.set('/hangs', resolve))
     const ended = t.assert.rejects(fetch(`${issuer.issuer}/hangs`))
-    await asked
+    await received
     await issuer.goDown()
     await ended
     await t.assert.rejects(fetch(jwksUri), isRefused)
@@ -25,7 +25,7 @@ suite('an outage', () => {
     t.assert.deepEqual(await get(jwksUri), { keys: [issuer.key.jwk] })
   })
 
-  test('twice is one, and calls that are not waited for are obeyed in their order', async (t) => {
+  test('goDown and comeBack can be repeated, and run in the order of the calls without await', async (t) => {
     await using issuer = await createTestIssuer()
     await Promise.all([issuer.goDown(), issuer.goDown(), issuer.comeBack(), issuer.comeBack()])
     t.assert.deepEqual(await get(issuer.jwksUri), { keys: issuer.keys })
@@ -33,7 +33,7 @@ suite('an outage', () => {
     await t.assert.rejects(fetch(issuer.jwksUri), isRefused)
   })
 
-  test('ends with an error while its port is taken, and can end later', async (t) => {
+  test('comeBack rejects while another program uses the port, and works afterwards', async (t) => {
     await using issuer = await createTestIssuer()
     await issuer.goDown()
     const other = createServer().listen(Number(new URL(issuer.issuer).port), '127.0.0.1')
@@ -46,8 +46,8 @@ suite('an outage', () => {
   })
 })
 
-suite('the end of a test issuer', () => {
-  test('frees its port, for good, and leaves tokens to be made', async (t) => {
+suite('closing a test issuer', () => {
+  test('a closed test issuer has freed its port, cannot come back and still creates tokens', async (t) => {
     const issuer = await createTestIssuer()
     await issuer.close()
     await issuer.close()
@@ -57,7 +57,7 @@ suite('the end of a test issuer', () => {
     t.assert.equal(issuer.token().split('.').length, 3)
   })
 
-  test('comes with its block', async (t) => {
+  test('await using closes a test issuer at the end of the block', async (t) => {
     let uri: string
     {
       await using issuer = await createTestIssuer()
@@ -67,7 +67,7 @@ suite('the end of a test issuer', () => {
     await t.assert.rejects(fetch(uri), isRefused)
   })
 
-  test('leaves nothing that keeps a process alive, even while requests are open', async (t) => {
+  test('close leaves no connection or timer, even while a request is open', async (t) => {
     const program = `
       import { createTestIssuer } from ${JSON.stringify(new URL('../../../lib/testing/index.ts', import.meta.url))}
       const issuer = await createTestIssuer()

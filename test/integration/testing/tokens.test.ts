@@ -1,4 +1,5 @@
 import { suite, test } from 'node:test'
+import { inspect } from 'node:util'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { JwsAlgorithm } from '../../../lib/jwt/algorithms.ts'
 import {
@@ -13,17 +14,17 @@ import { call, createApp } from '../../helpers/app.ts'
 const issuer = await createTestIssuer()
 const app = await createApp(issuer.options)
 
-async function outcome(token: string): Promise<unknown> {
+async function result(token: string): Promise<unknown> {
   const answer = await call(app, token)
   return answer.json<{ code?: string }>().code ?? answer.statusCode
 }
 
-suite('a token of a test issuer', () => {
-  test('is taken by an application with the options of its issuer', async (t) => {
-    t.assert.equal(await outcome(issuer.token()), 200)
+suite('tokens of a test issuer', () => {
+  test('an application with the options of a test issuer accepts its tokens', async (t) => {
+    t.assert.equal(await result(issuer.token()), 200)
   })
 
-  test('is an access token as in RFC 9068, for ten minutes', async (t) => {
+  test('a token of a test issuer is an RFC 9068 access token for ten minutes by default', async (t) => {
     await using strict = await createApp({ ...issuer.options, profile: 'rfc9068' })
     const token = issuer.token()
     t.assert.equal((await call(strict, token)).statusCode, 200)
@@ -38,7 +39,7 @@ suite('a token of a test issuer', () => {
     })
   })
 
-  test('has the claims and header parameters that it is given, and is without those that are undefined', (t) => {
+  test('a token of a test issuer has the given claims and header parameters, without undefined ones', (t) => {
     const claims = { sub: undefined, scope: 'read:ping', aud: 5, more: { a: [1] } }
     const header = { typ: undefined, kid: 'other', more: true }
     const token = issuer.token(claims, { header })
@@ -47,14 +48,14 @@ suite('a token of a test issuer', () => {
     t.assert.deepEqual(decodeProtectedHeader(token), { alg: 'ES256', kid: 'other', more: true })
   })
 
-  test('expires when it is told to', (t) => {
+  test('expiresIn sets the expiry of a test token, and an exp claim replaces it', (t) => {
     t.mock.timers.enable({ apis: ['Date'], now: 1_000_000_900 })
     const { iat, exp } = decodeJwt(issuer.token({}, { expiresIn: 1_500 }))
     t.assert.deepEqual([iat, exp], [1_000_000, 1_000_002])
     t.assert.equal(decodeJwt(issuer.token({ exp: 7 }, { expiresIn: 1_500 })).exp, 7)
   })
 
-  const bad: [name: string, claims: TestClaims, options: TestTokenOptions, code: string][] = [
+  const refused: [name: string, claims: TestClaims, options: TestTokenOptions, code: string][] = [
     ['that has expired', {}, { expiresIn: -60_000 }, 'token_expired'],
     ['with a forged signature', {}, { forged: true }, 'token_invalid_signature'],
     ['for another audience', { aud: 'another' }, {}, 'invalid_audience'],
@@ -72,14 +73,14 @@ suite('a token of a test issuer', () => {
       'token_invalid_signature',
     ],
   ]
-  for (const [name, claims, options, code] of bad) {
-    test(`one ${name} is refused`, async (t) => {
-      t.assert.equal(await outcome(issuer.token(claims, options)), code)
+  for (const [name, claims, options, code] of refused) {
+    test(`a test token ${name} is refused`, async (t) => {
+      t.assert.equal(await result(issuer.token(claims, options)), code)
     })
   }
 })
 
-suite('an algorithm of a test issuer', () => {
+suite('algorithms of a test issuer', () => {
   const asymmetric = [
     'RS256',
     'RS384',
@@ -92,7 +93,7 @@ suite('an algorithm of a test issuer', () => {
     'ES512',
   ] as const
   for (const algorithm of [...asymmetric, 'EdDSA', 'Ed25519', 'HS256', 'HS384', 'HS512'] as const) {
-    test(`${algorithm} signs what the plugin takes, and forges what it refuses`, async (t) => {
+    test(`the plugin accepts ${algorithm} tokens of a test issuer and refuses forged ones`, async (t) => {
       await using of = await createTestIssuer({ algorithm })
       await using app = await createApp(of.options)
       const token = of.token()
@@ -104,7 +105,7 @@ suite('an algorithm of a test issuer', () => {
     })
   }
 
-  test('that its key has not is published once a token asks for it', async (t) => {
+  test('a test issuer publishes a new key when a token is requested with another algorithm', async (t) => {
     await using of = await createTestIssuer()
     await using app = await createApp({ ...of.options, jwks: { cooldown: 0 } })
     const algorithms: (JwsAlgorithm | 'Ed25519')[] = ['ES256', 'EdDSA', 'Ed25519', 'ES384', 'EdDSA']
@@ -117,7 +118,7 @@ suite('an algorithm of a test issuer', () => {
     )
   })
 
-  test('of a secret takes the one that it is given', async (t) => {
+  test('a test issuer signs HS256 tokens with the given secret', async (t) => {
     const secret = 'a secret of thirty-two bytes or more'
     for (const given of [secret, Buffer.from(secret)]) {
       await using of = await createTestIssuer({ secret: given })
@@ -128,8 +129,8 @@ suite('an algorithm of a test issuer', () => {
   })
 })
 
-suite('an audience of a test issuer', () => {
-  test('is what its tokens are for and what its options name', async (t) => {
+suite('audience of a test issuer', () => {
+  test('the audience of a test issuer is in its tokens and in its plugin options', async (t) => {
     for (const audience of ['one', ['one', 'two'], false] as const) {
       await using of = await createTestIssuer({ audience })
       await using app = await createApp(of.options)
@@ -140,8 +141,8 @@ suite('an audience of a test issuer', () => {
   })
 })
 
-suite('wrong arguments', () => {
-  const wrong: [arguments: unknown[], message: RegExp][] = [
+suite('invalid arguments of token', () => {
+  const invalid: [arguments: unknown[], message: RegExp][] = [
     [[null], /"token\.claims" must be a plain object/],
     [['someone'], /"token\.claims" must be a plain object/],
     [[{}, null], /"token" must be a plain object/],
@@ -153,19 +154,22 @@ suite('wrong arguments', () => {
       [{}, { algorithm: 'ES256K' }],
       /"token\.algorithm" must be one of RS256, .*, EdDSA, Ed25519, HS256, .*, none$/,
     ],
-    [[{}, { key: null }], /"token\.key" must be a key of createTestKey/],
-    [[{}, { key: 'key' }], /"token\.key" must be a key of createTestKey/],
+    [[{}, { key: null }], /"token\.key" must be a key created by createTestKey/],
+    [[{}, { key: 'key' }], /"token\.key" must be a key created by createTestKey/],
     ...['algorithm', 'jwk', 'privateKey'].map((member): [unknown[], RegExp] => [
       [{}, { key: { ...createTestKey(), [member]: {} } }],
-      /"token\.key" must be a key of createTestKey/,
+      /"token\.key" must be a key created by createTestKey/,
     ]),
-    [[{}, { key: createTestKey(), algorithm: 'ES256' }], /"token\.algorithm" must not be given beside key/],
+    [
+      [{}, { key: createTestKey(), algorithm: 'ES256' }],
+      /"token\.algorithm" must not be given together with "key"/,
+    ],
     [[{}, { forged: 'yes' }], /"token\.forged" must be true or false/],
-    [[{}, { forged: true, algorithm: 'none' }], /"token\.forged" must not be given beside algorithm 'none'/],
+    [[{}, { forged: true, algorithm: 'none' }], /"token\.forged" must not be true if "algorithm" is none/],
   ]
-  for (const [index, [given, message]] of wrong.entries()) {
-    test(`of token are told by a TypeError: ${message.source}, ${index}`, (t) => {
-      t.assert.throws(() => issuer.token(...(given as Parameters<TestIssuer['token']>)), {
+  for (const [args, message] of invalid) {
+    test(`token throws a TypeError for ${inspect(args, { breakLength: Infinity, depth: 2 })}`, (t) => {
+      t.assert.throws(() => issuer.token(...(args as Parameters<TestIssuer['token']>)), {
         name: 'TypeError',
         message,
       })

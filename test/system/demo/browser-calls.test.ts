@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { call, embedded, logIn, open, skip, startDemo } from '../../helpers/chromium.ts'
-import { forAll, forSome } from '../../helpers/demo-words.ts'
+import { publicBody, securedBody } from '../../helpers/demo-words.ts'
 
 const invalid = 'Bearer realm="api", error="invalid_token"'
 
@@ -12,13 +12,13 @@ function refusal(code: string, description: string): string {
   return JSON.stringify({ code, description }, null, 2)
 }
 
-suite('a page calls the API', { skip }, () => {
-  test('with tokens of every kind', async (t) => {
+suite('calls from the page to the API', { skip }, () => {
+  test('the page can call the API with every kind of token', async (t) => {
     const page = await open(t)
     const demo = await startDemo(t)
     await logIn(page, demo)
 
-    await t.test('a preflight goes before a token', async (t) => {
+    await t.test('the browser sends a preflight before a request with a token', async (t) => {
       await call(page, 'Your token', '/secured/ping')
       const [preflight, request, ...rest] = demo.seen
       const { page: origin } = demo
@@ -32,27 +32,27 @@ suite('a page calls the API', { skip }, () => {
 
     const missing = refusal('authorization_header_missing', 'Authorization header is expected')
     const forged = refusal('token_invalid_signature', 'token signature is invalid')
-    const late = refusal('token_expired', 'token is expired')
+    const expired = refusal('token_expired', 'token is expired')
     const rows: [token: string, sent: string, status: string, challenge: string, body: string][] = [
       ['No token', 'without a token', '401 Unauthorized', 'Bearer realm="api"', missing],
-      ['Your token', 'with your token', '200 OK', 'none', forSome],
+      ['Your token', 'with your token', '200 OK', 'none', securedBody],
       ['Tampered token', 'with a tampered token', '401 Unauthorized', invalid, forged],
-      ['Expired token', 'with an expired token', '401 Unauthorized', invalid, late],
+      ['Expired token', 'with an expired token', '401 Unauthorized', invalid, expired],
     ]
     for (const [token, sent, status, challenge, body] of rows) {
-      await t.test(`status, challenge and body are shown ${sent}`, async (t) => {
+      await t.test(`the page shows status, challenge and body of a request ${sent}`, async (t) => {
         const answer = await call(page, token, '/secured/ping')
         t.assert.deepEqual(answer, { request: `GET /secured/ping${sent}`, status, challenge, body })
         const spoken = await page.locator('#spoken').innerText()
         t.assert.equal(spoken.replace(/\d+ ms$/, ''), `GET /secured/ping ${sent}: ${status}, `)
 
         const open = await call(page, token, '/ping')
-        t.assert.deepEqual([open.status, open.challenge, open.body], ['200 OK', 'none', forAll])
+        t.assert.deepEqual([open.status, open.challenge, open.body], ['200 OK', 'none', publicBody])
       })
     }
   })
 
-  test('no preflight goes before a request without a token', async (t) => {
+  test('the browser sends no preflight before a request without a token', async (t) => {
     const page = await open(t)
     const demo = await startDemo(t)
     await page.goto(demo.page)
@@ -63,28 +63,28 @@ suite('a page calls the API', { skip }, () => {
     )
   })
 
-  test('an API that is down is said to give no answer', async (t) => {
-    // The browser's own line for it, which no page can keep from its console.
+  test('the page reports an API that is down', async (t) => {
+    // The browser logs this error itself. A page can't prevent that.
     const page = await open(t, {}, /ERR_CONNECTION_REFUSED/)
     const demo = await startDemo(t)
     await page.goto(demo.page)
     await demo.app.close()
     await page.getByRole('button', { name: 'GET /ping', exact: true }).click()
-    await page.getByText(`No answer from ${demo.api}`).waitFor()
+    await page.getByText(`No response from ${demo.api}`).waitFor()
   })
 })
 
-suite('a page of another origin', { skip }, () => {
+suite('calls from another origin', { skip }, () => {
   const withToken = { headers: { Authorization: 'Bearer x' } }
 
-  test('may call the API and read its challenge where no origins are named', async (t) => {
+  test('a page of any origin can call the API and read its challenge by default', async (t) => {
     const page = await open(t)
     const { api } = await startDemo(t)
     await page.goto(await foreignOrigin(t))
     t.assert.deepEqual(await page.evaluate(fetching(`${api}/secured/ping`, withToken)), [401, invalid])
   })
 
-  test('is refused by the browser where it is not among CORS_ORIGIN', async (t) => {
+  test('the browser blocks a page whose origin is not in CORS_ORIGIN', async (t) => {
     const page = await open(t, {}, /blocked by CORS policy|ERR_FAILED/)
     const demo = await startDemo(t, { origins: ['https://app.example.com'] })
     await page.goto(await foreignOrigin(t))
@@ -94,21 +94,21 @@ suite('a page of another origin', { skip }, () => {
       demo.seen.map(({ method }) => method),
       ['OPTIONS'],
     )
-    // Without a preflight the request arrives, but its answer is kept from the page.
+    // A request without a preflight reaches the API, but the page can't read the response.
     t.assert.equal(await page.evaluate(fetching(`${demo.api}/ping`, {})), 'TypeError')
     t.assert.deepEqual(
       demo.seen.map(({ method }) => method),
       ['OPTIONS', 'GET'],
     )
 
-    await t.test("the demo's own page is among them by itself", async (t) => {
+    await t.test('the page of the demo is always allowed', async (t) => {
       await page.goto(demo.page)
       t.assert.equal((await call(page, 'No token', '/ping')).status, '200 OK')
       t.assert.equal((await call(page, 'Expired token', '/ping')).status, '200 OK')
     })
   })
 
-  test('gets no token for a code, though it knows the client', async (t) => {
+  test('a page of another origin cannot exchange a code of the page for a token', async (t) => {
     const page = await open(t, {}, /blocked by CORS policy|ERR_FAILED/)
     const issuer = embedded(await startDemo(t))
     await page.goto(await foreignOrigin(t))
@@ -119,7 +119,7 @@ suite('a page of another origin', { skip }, () => {
   })
 })
 
-/** Another site's page, empty. */
+/** Starts a server with an empty page and returns its origin. */
 async function foreignOrigin(t: TestContext): Promise<string> {
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'text/html').end('<!doctype html><link rel="icon" href="data:,">')
@@ -129,7 +129,7 @@ async function foreignOrigin(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** For the page to evaluate: status and challenge of an answer, or the name of the error instead. */
+/** An expression for `page.evaluate`. It returns the status and challenge of the response, or the name of the error. */
 function fetching(url: string, init: object): string {
   return `fetch(${JSON.stringify(url)}, ${JSON.stringify(init)}).then(
     (response) => [response.status, response.headers.get('www-authenticate')],

@@ -3,8 +3,8 @@ import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import { call, logIn, open, skip, startDemo } from '../../helpers/chromium.ts'
 
-suite('the page for everybody', { skip }, () => {
-  test('everything works by keyboard, with the focus in sight', async (t) => {
+suite('accessibility of the page', { skip }, () => {
+  test('the page can be used with the keyboard alone, with visible focus', async (t) => {
     const page = await open(t)
     const demo = await startDemo(t)
     await page.goto(demo.page)
@@ -16,9 +16,9 @@ suite('the page for everybody', { skip }, () => {
     await page.keyboard.press('Enter')
     await page.getByText('Logged in as grace.').waitFor()
 
-    await tabTo(page, 'The token itself')
+    await tabTo(page, 'Encoded token')
     await page.keyboard.press('Enter')
-    await page.getByText('Only this page').waitFor()
+    await page.getByText('in memory only').waitFor()
     await tabTo(page, 'own')
     await page.keyboard.press('ArrowDown')
     await tabTo(page, 'GET /secured/ping')
@@ -28,28 +28,28 @@ suite('the page for everybody', { skip }, () => {
     for (let at = ''; at !== 'Log out'; at = await focused(page)) await page.keyboard.press('Shift+Tab')
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Log out' }).and(page.locator(':focus')).waitFor()
-    await page.getByText('You are signed in here as grace.').waitFor()
+    await page.getByText('You are logged in to this issuer as grace.').waitFor()
     await page.keyboard.press('Enter')
     await page.getByText('Logged out.').waitFor()
   })
 
-  test('nothing is cut off and every text can be read, wide and narrow, light and dark', async (t) => {
+  test('the page fits wide and narrow windows and has enough contrast in light and dark', async (t) => {
     const page = await open(t, { reducedMotion: 'reduce' })
     const demo = await startDemo(t)
     await page.goto(demo.page)
     await inspect(t, page, 'logged out')
     await page.getByRole('button', { name: 'Log in' }).click()
     await page.getByLabel('Your name').waitFor()
-    await inspect(t, page, 'at the provider')
+    await inspect(t, page, 'at the issuer')
     await page.getByRole('button', { name: 'Cancel' }).click()
-    await page.getByText('The provider says').waitFor()
-    await inspect(t, page, 'refused')
+    await page.getByText('Error from the issuer').waitFor()
+    await inspect(t, page, 'login cancelled')
     await logIn(page, demo, 'a-name-of-as-many-letters-as-a-name-may-')
-    await page.getByText('The token itself').click()
+    await page.getByText('Encoded token').click()
     for (const token of ['Your token', 'Tampered token']) await call(page, token, '/secured/ping')
     await inspect(t, page, 'logged in')
 
-    await t.test('an answer comes into sight by itself', async (t) => {
+    await t.test('the page scrolls to a new response', async (t) => {
       await page.setViewportSize({ width: 375, height: 500 })
       await call(page, 'Tampered token', '/secured/ping')
       const { y, height } = (await page.getByRole('listitem').first().boundingBox())!
@@ -58,7 +58,7 @@ suite('the page for everybody', { skip }, () => {
   })
 
   for (const reducedMotion of ['reduce', 'no-preference'] as const) {
-    test(`what moves with prefers-reduced-motion: ${reducedMotion}`, async (t) => {
+    test(`the page respects prefers-reduced-motion: ${reducedMotion}`, async (t) => {
       const demo = await startDemo(t)
       const page = await open(t, { reducedMotion })
       await page.goto(demo.page)
@@ -69,36 +69,38 @@ suite('the page for everybody', { skip }, () => {
   }
 })
 
-/** Presses Tab until what has the focus is called `name`; each stop on the way must be seen to have it. */
+/** Presses Tab until the element called `name` has the focus. Every focused element on the way must have an outline. */
 async function tabTo(page: Page, name: string): Promise<void> {
   for (let stops = 0; stops < 15; stops += 1) {
     await page.keyboard.press('Tab')
     if (!(await page.evaluate(outlined))) throw new Error(`no outline at ${await focused(page)}`)
     if ((await focused(page)) === name) return
   }
-  throw new Error(`Tab doesn't come to ${name}`)
+  throw new Error(`Tab doesn't reach ${name}`)
 }
 
 const schemes = { light: 'rgb(238, 242, 243)', dark: 'rgb(14, 20, 22)' }
 
-async function inspect(t: TestContext, page: Page, where: string): Promise<void> {
-  // Nothing is under the mouse.
+async function inspect(t: TestContext, page: Page, state: string): Promise<void> {
+  // Avoids hover styles.
   await page.mouse.move(0, 0)
   for (const [colorScheme, ground] of Object.entries(schemes) as ['light' | 'dark', string][]) {
     for (const width of [320, 1280]) {
-      await t.test(`${where}, ${colorScheme}, ${width} wide`, async (t) => {
+      await t.test(`the page (${state}) is readable in ${colorScheme} mode at ${width} pixels`, async (t) => {
         await page.emulateMedia({ colorScheme })
         await page.setViewportSize({ width, height: 700 })
         t.assert.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), ground)
-        for (const fault of [tooWide, tooLow, pale]) t.assert.deepEqual(await page.evaluate(fault), [])
+        for (const failures of [tooWide, tooLow, lowContrast]) {
+          t.assert.deepEqual(await page.evaluate(failures), [])
+        }
         const cards = await page.evaluate(columns)
-        t.assert.equal(cards, where !== 'at the provider' && width > 1000 ? 2 : 1)
+        t.assert.equal(cards, state !== 'at the issuer' && width > 1000 ? 2 : 1)
       })
     }
   }
 }
 
-/** What has the focus, by its text or its value. */
+/** Returns the text or the value of the focused element. */
 async function focused(page: Page): Promise<string> {
   return String(await page.evaluate('document.activeElement.textContent || document.activeElement.value'))
 }
@@ -114,13 +116,13 @@ const tooWide = `[...document.querySelectorAll('body *')]
 const columns = `new Set([...document.querySelectorAll('main > *')].filter((card) => card.matches('.card, .bench'))
   .map((card) => card.getBoundingClientRect().left)).size || 1`
 
-/** What a finger has to hit, lower than 44 pixels. */
+/** Touch targets that are lower than 44 pixels. */
 const tooLow = `[...document.querySelectorAll('button, .choice')]
   .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 44)
   .map((element) => element.textContent)`
 
-/** Texts with a contrast under 4.5 (WCAG 2.2, 1.4.3), but those of what can't be used. */
-const pale = `(() => {
+/** Texts with a contrast under 4.5 (WCAG 2.2, 1.4.3), except those of disabled controls. */
+const lowContrast = `(() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number)
   const luminance = (color) => {
     const [r, g, b] = channels(color)

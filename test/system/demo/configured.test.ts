@@ -9,7 +9,7 @@ import { startIssuer } from '../../../demo/issuer.ts'
 import type { EmbeddedIssuer } from '../../../demo/issuer.ts'
 import { certificate } from '../../helpers/certificate.ts'
 import { Demo, noCurl, paste } from '../../helpers/demo-process.ts'
-import { forAll, forSome } from '../../helpers/demo-words.ts'
+import { publicBody, securedBody } from '../../helpers/demo-words.ts'
 
 async function run(t: TestContext, ...settings: ConstructorParameters<typeof Demo>) {
   const demo = new Demo(...settings)
@@ -22,34 +22,34 @@ async function securedPing(api: string, token: string) {
   return { status: response.status, body: await response.text() }
 }
 
-const welcome = { status: 200, body: forSome }
+const accepted = { status: 200, body: securedBody }
 
 function refusal(code: string, description: string) {
   return { status: 401, body: JSON.stringify({ code, description }) }
 }
 
-suite("with an issuer of the user's own", { concurrency: 2 }, () => {
-  test('tokens of ISSUER for AUTH0_AUDIENCE are accepted', async (t) => {
+suite('a configured issuer', { concurrency: 2 }, () => {
+  test('the demo accepts tokens of ISSUER for AUTH0_AUDIENCE', async (t) => {
     const issuer = await startIssuer()
     t.after(() => issuer.close())
     const token = await clientCredentials(issuer)
     const { demo, api } = await run(t, {}, dotenv(issuer))
-    t.assert.deepEqual(await securedPing(api, token), welcome)
+    t.assert.deepEqual(await securedPing(api, token), accepted)
     t.assert.equal(demo.stderr, '')
 
     await t.test(
-      'the printed lines take a token in place of the words for it',
+      'the lines that the demo prints work with a token instead of the placeholder',
       { skip: noCurl },
       async (t) => {
         const [ping, without, secured] = await paste(demo.lines.replace('PASTE_YOUR_TOKEN_HERE', token))
-        t.assert.deepEqual([ping?.status, ping?.body], [200, forAll])
+        t.assert.deepEqual([ping?.status, ping?.body], [200, publicBody])
         t.assert.equal(without?.status, 401)
-        t.assert.deepEqual([secured?.status, secured?.body], [200, forSome])
+        t.assert.deepEqual([secured?.status, secured?.body], [200, securedBody])
       },
     )
   })
 
-  test('an issuer that is down is a 503, and a line on the screen says why', async (t) => {
+  test('the demo responds with 503 and logs the reason if the issuer is down', async (t) => {
     const issuer = await startIssuer()
     const token = await clientCredentials(issuer)
     await issuer.close()
@@ -64,12 +64,12 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
   })
 
   const { key, cert, path, skip } = certificate()
-  test('tokens of AUTH0_DOMAIN for API_ID are accepted', { skip }, async (t) => {
+  test('the demo accepts tokens of AUTH0_DOMAIN for API_ID', { skip }, async (t) => {
     const { privateKey, publicKey } = await generateKeyPair('RS256')
     const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256', use: 'sig' }
-    const asked: (string | undefined)[] = []
+    const requests: (string | undefined)[] = []
     const tenant = createServer({ key, cert }, (request, response) => {
-      asked.push(request.url)
+      requests.push(request.url)
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [jwk] }))
     }).listen(0, 'localhost')
     await once(tenant, 'listening')
@@ -85,17 +85,17 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
         .sign(privateKey)
 
     const { demo, api } = await run(t, { AUTH0_DOMAIN: domain, API_ID: 'my-api', NODE_EXTRA_CA_CERTS: path })
-    t.assert.equal(demo.stdout.includes(`Tokens must come from https://${domain}/\n`), true)
-    t.assert.deepEqual(await securedPing(api, await sign(['my-api', `https://${domain}/userinfo`])), welcome)
+    t.assert.equal(demo.stdout.includes(`Issuer:   https://${domain}/\n`), true)
+    t.assert.deepEqual(await securedPing(api, await sign(['my-api', `https://${domain}/userinfo`])), accepted)
     t.assert.deepEqual(
       await securedPing(api, await sign(['another-api'])),
       refusal('invalid_audience', 'the audience does not match. expected: my-api'),
     )
-    t.assert.deepEqual(asked, ['/.well-known/jwks.json'])
+    t.assert.deepEqual(requests, ['/.well-known/jwks.json'])
     t.assert.equal(demo.stderr, '')
   })
 
-  test('tokens signed with AUTH0_CLIENT_SECRET are accepted for AUTH0_CLIENT_ID', async (t) => {
+  test('the demo accepts tokens for AUTH0_CLIENT_ID that are signed with AUTH0_CLIENT_SECRET', async (t) => {
     const secret = randomBytes(32)
     const sign = (key: Uint8Array, audience: string) =>
       new SignJWT({})
@@ -111,7 +111,7 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
       AUTH0_CLIENT_ID: 'my-client',
       AUTH0_CLIENT_SECRET: secret.toString('base64url'),
     })
-    t.assert.deepEqual(await securedPing(api, await sign(secret, 'my-client')), welcome)
+    t.assert.deepEqual(await securedPing(api, await sign(secret, 'my-client')), accepted)
     t.assert.deepEqual(
       await securedPing(api, await sign(randomBytes(32), 'my-client')),
       refusal('token_invalid_signature', 'token signature is invalid'),

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { Demo, noCurl, paste } from '../../helpers/demo-process.ts'
-import { forAll, forSome } from '../../helpers/demo-words.ts'
+import { publicBody, securedBody } from '../../helpers/demo-words.ts'
 
-suite('without configuration', () => {
+suite('the demo without configuration', () => {
   let demo: Demo
   let api: string
 
@@ -15,10 +15,10 @@ suite('without configuration', () => {
 
   after(() => demo.stop('SIGKILL'))
 
-  test('the printed lines get a token and call both routes', { skip: noCurl }, async (t) => {
+  test('the lines that the demo prints get a token and call both routes', { skip: noCurl }, async (t) => {
     const [ping, refused, accepted, ...rest] = await paste(demo.lines)
     t.assert.equal(ping?.status, 200)
-    t.assert.equal(ping?.body, forAll)
+    t.assert.equal(ping?.body, publicBody)
     t.assert.equal(refused?.status, 401)
     t.assert.deepEqual(JSON.parse(refused?.body ?? ''), {
       code: 'authorization_header_missing',
@@ -26,15 +26,15 @@ suite('without configuration', () => {
     })
     t.assert.match(refused?.head ?? '', /^www-authenticate: Bearer realm="api"\r?$/im)
     t.assert.equal(accepted?.status, 200)
-    t.assert.equal(accepted?.body, forSome)
+    t.assert.equal(accepted?.body, securedBody)
     t.assert.deepEqual(rest, [])
   })
 
-  test('the embedded issuer is said to be for trying only', (t) => {
-    t.assert.match(demo.stdout, /^It is for trying only: /m)
+  test('the demo prints that the embedded issuer is for the demo only', (t) => {
+    t.assert.match(demo.stdout, /^This issuer is for the demo only: /m)
   })
 
-  test('a preflight is answered without a token', async (t) => {
+  test('the demo responds to a preflight without a token', async (t) => {
     const response = await fetch(`${api}/secured/ping`, {
       method: 'OPTIONS',
       headers: {
@@ -49,7 +49,7 @@ suite('without configuration', () => {
     t.assert.equal(response.headers.get('www-authenticate'), null)
   })
 
-  test('a page of another origin can read the challenge', async (t) => {
+  test('the demo lets a page of another origin read the challenge', async (t) => {
     const response = await fetch(`${api}/secured/ping`, { headers: { origin: 'https://app.example.com' } })
     t.assert.equal(response.status, 401)
     t.assert.equal(response.headers.get('access-control-allow-origin'), '*')
@@ -57,15 +57,15 @@ suite('without configuration', () => {
     t.assert.equal(response.headers.get('www-authenticate'), 'Bearer realm="api"')
   })
 
-  test('SIGTERM ends it with exit code 0, whatever its clients still want', async (t) => {
-    // One connection is kept alive by the requests above, another one's request never ends.
+  test('SIGTERM ends the demo with exit code 0 while connections are open', async (t) => {
+    // The requests above have left a keep-alive connection. The request of this connection never ends.
     const socket = connect(Number(new URL(api).port), '127.0.0.1').on('error', () => {})
     await once(socket, 'connect')
     socket.write('GET /ping HTTP/1.1\r\n')
     t.assert.deepEqual(await demo.stop('SIGTERM'), { code: 0, signal: null })
   })
 
-  test('nothing was written to stderr', (t) => {
+  test('the demo has written nothing to stderr', (t) => {
     t.assert.equal(demo.stderr, '')
   })
 })

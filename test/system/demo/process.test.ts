@@ -20,8 +20,8 @@ async function assertRefused(t: TestContext, demo: Demo, line: RegExp): Promise<
   t.assert.deepEqual(rest, [''])
 }
 
-suite('the process', { concurrency: 2 }, () => {
-  test('SIGINT ends it with exit code 0, even when it comes twice', async (t) => {
+suite('the process of the demo', { concurrency: 2 }, () => {
+  test('SIGINT ends the demo with exit code 0, even if it is sent twice', async (t) => {
     const demo = start(t, {
       AUTH0_DOMAIN: 'tenant.example.com',
       AUTH0_CLIENT_ID: 'my-client',
@@ -33,21 +33,25 @@ suite('the process', { concurrency: 2 }, () => {
     t.assert.equal(demo.stderr, '')
   })
 
-  test('a taken port is one line and exit code 1', async (t) => {
+  test('a taken PORT is reported in one line with exit code 1', async (t) => {
     const server = createServer().listen(0, '127.0.0.1')
     t.after(() => server.close())
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
-    await assertRefused(t, start(t, { PORT: String(port) }), /^Port \d+ is taken: set PORT to another one\.$/)
+    await assertRefused(
+      t,
+      start(t, { PORT: String(port) }),
+      /^Port \d+ is already in use\. Set PORT to another port\.$/,
+    )
   })
 
-  test('half a configuration is one line and exit code 1', async (t) => {
+  test('an incomplete configuration is reported in one line with exit code 1', async (t) => {
     const demo = start(t, {}, 'ISSUER=https://id.example.com\n')
     await assertRefused(t, demo, /^ISSUER is set, but AUTH0_AUDIENCE \(or API_ID\) is missing\.$/)
   })
 
-  test('an option that the plugin refuses is one line and exit code 1', async (t) => {
+  test('an option that the plugin refuses is reported in one line with exit code 1', async (t) => {
     const demo = start(t, { AUTH0_DOMAIN: 'https://tenant.example.com/', API_ID: 'my-api' })
-    await assertRefused(t, demo, /^Wrong configuration: .*\bdomain\b/)
+    await assertRefused(t, demo, /^Invalid configuration: .*\bdomain\b/)
   })
 })
