@@ -53,5 +53,5 @@ function line({ file, details }, { tests, failed } = { tests: 0, failed: 0 }, fi
   const failures = failed > 0 ? `, ${failed} failed` : ''
   const seconds = (details.duration_ms / 1000).toFixed(1)
   const number = `${finished}/${files}`.padStart(2 * String(files).length + 1)
-  return `${number} ${isGood ? '✔' : '✖'} ${relative('', file)}: ${tests} tests${failures}, ${seconds} s\n`
+  return `${number} ${isGood ? '✔' : '✖'} ${relative('', file)}: ${tests} ${tests === 1 ? 'test' : 'tests'}${failures}, ${seconds} s\n`
 }
