@@ -159,12 +159,20 @@ suite('the test runner', () => {
       writeFileSync(join(directory, name), `import { suite, test } from 'node:test'\n${tests}\n`)
       return join(directory, name)
     })
-    const reporter = `--test-reporter=${new URL('../reporter.js', import.meta.url).href}`
-    const { stdout } = spawnSync(process.execPath, ['--test', reporter, ...files], {
+    const runner = new URL('../runner.ts', import.meta.url).href
+    const program = join(directory, 'run.mjs')
+    writeFileSync(
+      program,
+      `import { runFiles } from '${runner}'
+      process.exitCode = (await runFiles(${JSON.stringify(files)})) ? 0 : 1`,
+    )
+    const node = ['--import', import.meta.resolve('tsx'), program]
+    const { status, stdout } = spawnSync(process.execPath, node, {
       cwd: directory,
       encoding: 'utf8',
       env: { ...process.env, NODE_TEST_CONTEXT: undefined },
     })
+    t.assert.equal(status, 1)
     t.assert.match(stdout, /^\d\/2 ✔ good\.test\.mjs: 2 tests, \d+\.\d s$/m)
     t.assert.match(stdout, /^\d\/2 ✖ bad\.test\.mjs: 1 test, 1 failed, \d+\.\d s$/m)
     t.assert.match(stdout, /one that fails[^]*the reason/)

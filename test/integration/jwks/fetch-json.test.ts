@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { Agent } from 'undici'
 import { fetchJson, IssuerFailure, type Dispatcher, type FetchLimits } from '../../../lib/jwks/fetch-json.ts'
-import { certificate } from '../../helpers/certificate.ts'
 import { globalDispatcher } from '../../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect, zipped } from '../../helpers/hostile.ts'
 import { createKeyPair, sendJson, LocalIssuer, type Handler } from '../../helpers/issuer.ts'
@@ -323,20 +320,6 @@ suite('no connection', () => {
   test('https to a server that speaks http is a failure', async () => {
     const url = new URL(server.jwksUri.replace('http:', 'https:'))
     await assertFailure(fetchFrom(url), /^(ERR_SSL|EPROTO)/)
-  })
-
-  const { skip, key, cert } = certificate()
-  test('a certificate that nobody vouches for is a failure', { skip }, async (t) => {
-    let requests = 0
-    const https = createServer({ key, cert }, (_request, response) => {
-      requests += 1
-      response.end('{}')
-    }).listen(0, '127.0.0.1')
-    t.after(() => https.close())
-    await once(https, 'listening')
-    const url = new URL(`https://localhost:${(https.address() as AddressInfo).port}/`)
-    await assertFailure(fetchFrom(url), /^DEPTH_ZERO_SELF_SIGNED_CERT$/)
-    assert.equal(requests, 0)
   })
 
   test('a URL with credentials is a failure that does not tell them', async () => {

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { startIssuer } from '../../../demo/issuer.ts'
 import type { EmbeddedIssuer } from '../../../demo/issuer.ts'
-import { certificate } from '../../helpers/certificate.ts'
+import { createCertificate, skip } from '../../helpers/certificate.ts'
 import { Demo, noCurl, paste } from '../../helpers/demo-process.ts'
 import { forAll, forSome } from '../../helpers/demo-words.ts'
 
@@ -28,8 +31,8 @@ function refusal(code: string, description: string) {
   return { status: 401, body: JSON.stringify({ code, description }) }
 }
 
-suite("with an issuer of the user's own", { concurrency: 2 }, () => {
-  test('tokens of ISSUER for AUTH0_AUDIENCE are accepted', async (t) => {
+suite("the demo with the user's issuer", { concurrency: 2 }, () => {
+  test('the demo accepts tokens of ISSUER for AUTH0_AUDIENCE', async (t) => {
     const issuer = await startIssuer()
     t.after(() => issuer.close())
     const token = await clientCredentials(issuer)
@@ -38,7 +41,7 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
     t.assert.equal(demo.stderr, '')
 
     await t.test(
-      'the printed lines take a token in place of the words for it',
+      'the printed commands work with a token in place of PASTE_YOUR_TOKEN_HERE',
       { skip: noCurl },
       async (t) => {
         const [ping, without, secured] = await paste(demo.lines.replace('PASTE_YOUR_TOKEN_HERE', token))
@@ -49,7 +52,7 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
     )
   })
 
-  test('an issuer that is down is a 503, and a line on the screen says why', async (t) => {
+  test('the demo answers 503 and prints the reason while the issuer is down', async (t) => {
     const issuer = await startIssuer()
     const token = await clientCredentials(issuer)
     await issuer.close()
@@ -63,8 +66,12 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
     t.assert.equal(demo.stderr.includes(token), false)
   })
 
-  const { key, cert, path, skip } = certificate()
-  test('tokens of AUTH0_DOMAIN for API_ID are accepted', { skip }, async (t) => {
+  test('the demo accepts tokens of AUTH0_DOMAIN for API_ID', { skip }, async (t) => {
+    const { ca, cert, key } = createCertificate()
+    const directory = mkdtempSync(join(tmpdir(), 'demo-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const caFile = join(directory, 'ca.crt')
+    writeFileSync(caFile, ca)
     const { privateKey, publicKey } = await generateKeyPair('RS256')
     const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256', use: 'sig' }
     const asked: (string | undefined)[] = []
@@ -84,7 +91,11 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
         .setExpirationTime('1h')
         .sign(privateKey)
 
-    const { demo, api } = await run(t, { AUTH0_DOMAIN: domain, API_ID: 'my-api', NODE_EXTRA_CA_CERTS: path })
+    const { demo, api } = await run(t, {
+      AUTH0_DOMAIN: domain,
+      API_ID: 'my-api',
+      NODE_EXTRA_CA_CERTS: caFile,
+    })
     t.assert.equal(demo.stdout.includes(`Tokens must come from https://${domain}/\n`), true)
     t.assert.deepEqual(await securedPing(api, await sign(['my-api', `https://${domain}/userinfo`])), welcome)
     t.assert.deepEqual(
@@ -95,7 +106,7 @@ suite("with an issuer of the user's own", { concurrency: 2 }, () => {
     t.assert.equal(demo.stderr, '')
   })
 
-  test('tokens signed with AUTH0_CLIENT_SECRET are accepted for AUTH0_CLIENT_ID', async (t) => {
+  test('the demo accepts tokens for AUTH0_CLIENT_ID that are signed with AUTH0_CLIENT_SECRET', async (t) => {
     const secret = randomBytes(32)
     const sign = (key: Uint8Array, audience: string) =>
       new SignJWT({})

@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test'
 import { Demo, noCurl, paste } from '../../helpers/demo-process.ts'
 import { forAll, forSome } from '../../helpers/demo-words.ts'
 
-suite('without configuration', () => {
+suite('the demo without configuration', () => {
   let demo: Demo
   let api: string
 
@@ -15,7 +15,7 @@ suite('without configuration', () => {
 
   after(() => demo.stop('SIGKILL'))
 
-  test('the printed lines get a token and call both routes', { skip: noCurl }, async (t) => {
+  test('the printed commands get a token and call both routes', { skip: noCurl }, async (t) => {
     const [ping, refused, accepted, ...rest] = await paste(demo.lines)
     t.assert.equal(ping?.status, 200)
     t.assert.equal(ping?.body, forAll)
@@ -30,11 +30,11 @@ suite('without configuration', () => {
     t.assert.deepEqual(rest, [])
   })
 
-  test('the embedded issuer is said to be for trying only', (t) => {
+  test('the demo says that its embedded issuer is for trying only', (t) => {
     t.assert.match(demo.stdout, /^It is for trying only: /m)
   })
 
-  test('a preflight is answered without a token', async (t) => {
+  test('the demo answers a preflight without a token', async (t) => {
     const response = await fetch(`${api}/secured/ping`, {
       method: 'OPTIONS',
       headers: {
@@ -49,7 +49,7 @@ suite('without configuration', () => {
     t.assert.equal(response.headers.get('www-authenticate'), null)
   })
 
-  test('a page of another origin can read the challenge', async (t) => {
+  test('a page of any origin can read the challenge of the demo', async (t) => {
     const response = await fetch(`${api}/secured/ping`, { headers: { origin: 'https://app.example.com' } })
     t.assert.equal(response.status, 401)
     t.assert.equal(response.headers.get('access-control-allow-origin'), '*')
@@ -57,15 +57,15 @@ suite('without configuration', () => {
     t.assert.equal(response.headers.get('www-authenticate'), 'Bearer realm="api"')
   })
 
-  test('SIGTERM ends it with exit code 0, whatever its clients still want', async (t) => {
-    // One connection is kept alive by the requests above, another one's request never ends.
+  test('the demo ends with exit code 0 after SIGTERM, although connections are open', async (t) => {
+    // The requests above keep one connection alive. On this one, a request never ends.
     const socket = connect(Number(new URL(api).port), '127.0.0.1').on('error', () => {})
     await once(socket, 'connect')
     socket.write('GET /ping HTTP/1.1\r\n')
     t.assert.deepEqual(await demo.stop('SIGTERM'), { code: 0, signal: null })
   })
 
-  test('nothing was written to stderr', (t) => {
+  test('the demo writes nothing to stderr', (t) => {
     t.assert.equal(demo.stderr, '')
   })
 })

@@ -20,8 +20,8 @@ async function assertRefused(t: TestContext, demo: Demo, line: RegExp): Promise<
   t.assert.deepEqual(rest, [''])
 }
 
-suite('the process', { concurrency: 2 }, () => {
-  test('SIGINT ends it with exit code 0, even when it comes twice', async (t) => {
+suite('the demo as a process', { concurrency: 2 }, () => {
+  test('the demo ends with exit code 0 after two SIGINT', async (t) => {
     const demo = start(t, {
       AUTH0_DOMAIN: 'tenant.example.com',
       AUTH0_CLIENT_ID: 'my-client',
@@ -33,20 +33,23 @@ suite('the process', { concurrency: 2 }, () => {
     t.assert.equal(demo.stderr, '')
   })
 
-  test('a taken port is one line and exit code 1', async (t) => {
-    const server = createServer().listen(0, '127.0.0.1')
-    t.after(() => server.close())
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    await assertRefused(t, start(t, { PORT: String(port) }), /^Port \d+ is taken: set PORT to another one\.$/)
-  })
+  for (const name of ['PORT', 'PAGE_PORT']) {
+    test(`the demo ends with exit code 1 and one line if ${name} is taken`, async (t) => {
+      const server = createServer().listen(0, '127.0.0.1')
+      t.after(() => server.close())
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const line = new RegExp(`^Port ${port} is taken: set ${name} to another one\\.$`)
+      await assertRefused(t, start(t, { [name]: String(port) }), line)
+    })
+  }
 
-  test('half a configuration is one line and exit code 1', async (t) => {
+  test('the demo ends with exit code 1 and one line if the configuration is incomplete', async (t) => {
     const demo = start(t, {}, 'ISSUER=https://id.example.com\n')
     await assertRefused(t, demo, /^ISSUER is set, but AUTH0_AUDIENCE \(or API_ID\) is missing\.$/)
   })
 
-  test('an option that the plugin refuses is one line and exit code 1', async (t) => {
+  test('the demo ends with exit code 1 and one line if the plugin refuses an option', async (t) => {
     const demo = start(t, { AUTH0_DOMAIN: 'https://tenant.example.com/', API_ID: 'my-api' })
     await assertRefused(t, demo, /^Wrong configuration: .*\bdomain\b/)
   })

@@ -8,7 +8,7 @@ import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { build } from '../../../docs/examples/kubernetes.ts'
 import { call, verdict } from '../../helpers/app.ts'
-import { createAuthority, skip } from '../../helpers/authority.ts'
+import { createCertificate, skip } from '../../helpers/certificate.ts'
 import { createKeyPair, now, sign } from '../../helpers/issuer.ts'
 
 const key = await createKeyPair('RS256')
@@ -29,7 +29,7 @@ const token = (others: Record<string, unknown> = {}): Promise<string> =>
 
 /** An API server that shows its keys to those who have the pod's token, and a pod in its cluster. */
 async function setUp(t: TestContext): Promise<{ app: FastifyInstance; asked: unknown[] }> {
-  const { ca, ...certificate } = createAuthority()
+  const { ca, ...certificate } = createCertificate()
   const asked: unknown[] = []
   const server = createServer(certificate, ({ url, headers }, response) => {
     asked.push([url, headers.authorization])
