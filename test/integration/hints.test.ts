@@ -1,6 +1,4 @@
 import { createHmac } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import jwksAuth, { type JwksAuthOptions } from '../../lib/index.ts'
@@ -380,21 +378,4 @@ test('each instance gives its own hints', async (t) => {
     await refuse(t, app, 'opaque')
     t.assert.equal(lines.length, 1)
   }
-})
-
-test('the log lines that the documents explain are those of the library', (t) => {
-  const root = join(import.meta.dirname, '../..')
-  const code = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => readFileSync(join(root, 'lib', file), 'utf8'))
-    .join('\n')
-  const explained = Array.from(
-    readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8').matchAll(/\*\*`(.+?)`\*\*/g),
-    ([, line]) => line!,
-  )
-  t.assert.notEqual(explained.length, 0)
-  t.assert.deepEqual(
-    explained.filter((line) => !code.includes(line)),
-    [],
-  )
 })
