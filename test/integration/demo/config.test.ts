@@ -5,7 +5,7 @@ import { after, afterEach, suite, test } from 'node:test'
 import { ConfigError, readConfig } from '../../../demo/config.ts'
 import type { Environment } from '../../helpers/demo-process.ts'
 
-// `.env` is read from the working directory, where a developer may have one.
+// `.env` is read from the working directory. The working directory of a developer may have one.
 const home = process.cwd()
 const directory = mkdtempSync(join(tmpdir(), 'jwks-auth-config-'))
 process.chdir(directory)
@@ -25,12 +25,12 @@ const nothing = {
   spaClientId: undefined,
 }
 
-suite('accepted', () => {
-  test('nothing set means the embedded issuer on port 8000', async (t) => {
+suite('a good configuration', () => {
+  test('an empty configuration means the embedded issuer and port 8000', async (t) => {
     t.assert.deepEqual(await readConfig({}), nothing)
   })
 
-  test('PORT and PAGE_PORT are numbers', async (t) => {
+  test('PORT and PAGE_PORT are read as numbers', async (t) => {
     t.assert.deepEqual(await readConfig({ PORT: '3001', PAGE_PORT: '3002' }), {
       ...nothing,
       port: 3001,
@@ -38,16 +38,16 @@ suite('accepted', () => {
     })
   })
 
-  test('CORS_ORIGIN is a list of origins', async (t) => {
+  test('CORS_ORIGIN is read as a list of origins', async (t) => {
     const { origins } = await readConfig({ CORS_ORIGIN: 'https://app.example.com, http://localhost:3000' })
     t.assert.deepEqual(origins, ['https://app.example.com', 'http://localhost:3000'])
   })
 
-  test('CORS_ORIGIN=* is every origin, as without it', async (t) => {
+  test('CORS_ORIGIN=* allows every origin, like no CORS_ORIGIN', async (t) => {
     t.assert.deepEqual(await readConfig({ CORS_ORIGIN: '*' }), nothing)
   })
 
-  test('AUTH0_SPA_CLIENT_ID beside a tenant of Auth0 is the client of the page', async (t) => {
+  test('AUTH0_SPA_CLIENT_ID with a tenant of Auth0 is the client of the page', async (t) => {
     const tenant = { AUTH0_DOMAIN: domain, API_ID: 'my-api' }
     t.assert.deepEqual(await readConfig({ ...tenant, AUTH0_SPA_CLIENT_ID: 'my-page' }), {
       ...nothing,
@@ -69,8 +69,8 @@ suite('accepted', () => {
   }
 
   for (const encoding of ['base64url', 'base64'] as const) {
-    test(`AUTH0_CLIENT_SECRET may be written in ${encoding}`, async (t) => {
-      // Bytes that the two write differently.
+    test(`AUTH0_CLIENT_SECRET may be ${encoding}`, async (t) => {
+      // Bytes for which the two encodings differ.
       const secret = Buffer.alloc(32, 0xfb)
       const { own } = await readConfig({
         AUTH0_DOMAIN: domain,
@@ -81,7 +81,7 @@ suite('accepted', () => {
     })
   }
 
-  test('the environment wins over .env', async (t) => {
+  test('the environment overrides .env', async (t) => {
     writeFileSync('.env', `PORT=3001\nISSUER=${issuer}\nAUTH0_AUDIENCE=of-the-file\n`)
     t.assert.deepEqual(await readConfig({ AUTH0_AUDIENCE: 'of-the-environment' }), {
       ...nothing,
@@ -90,7 +90,7 @@ suite('accepted', () => {
     })
   })
 
-  test('an empty variable counts as not set', async (t) => {
+  test('an empty variable is treated as not set', async (t) => {
     writeFileSync('.env', `ISSUER=${issuer}\nAUTH0_AUDIENCE=my-api\nAUTH0_DOMAIN=\nPORT=\n`)
     t.assert.deepEqual(await readConfig({ AUTH0_AUDIENCE: '', API_ID: '' }), {
       ...nothing,
@@ -99,7 +99,7 @@ suite('accepted', () => {
   })
 })
 
-suite('refused', () => {
+suite('a wrong configuration', () => {
   const cases: [environment: Environment, sentence: string][] = [
     [{ ISSUER: issuer }, 'ISSUER is set, but AUTH0_AUDIENCE (or API_ID) is missing.'],
     [{ AUTH0_DOMAIN: domain }, 'AUTH0_DOMAIN is set, but API_ID (or AUTH0_AUDIENCE) is missing.'],
@@ -171,7 +171,7 @@ suite('refused', () => {
   ]
   for (const [environment, sentence] of cases) {
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-    test(variables.join(' '), async (t) => {
+    test(`${variables.join(' ')} is an error that says what is wrong`, async (t) => {
       await t.assert.rejects(readConfig(environment), new ConfigError(sentence))
     })
   }
