@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runFiles } from './runner.ts'
@@ -17,7 +17,8 @@ const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf
   .map((file) => join('test', file))
   .filter((file) => file.endsWith('.test.ts') && tiers.includes(file.split(sep)[1]!))
   .filter((file) => parts.length === 0 || parts.some((part) => file.split(sep).join('/').includes(part)))
-  .toSorted()
+  // The large files first, so that no slow one runs alone at the end.
+  .toSorted((one, other) => statSync(other).size - statSync(one).size)
 
 if (files.length === 0) throw new Error('no test file matches')
 console.log(`${files.length} test ${files.length === 1 ? 'file' : 'files'}, ${tiers.join(' and ')}\n`)

@@ -32,7 +32,8 @@ export async function runFiles(files: readonly string[], patterns: readonly stri
       process.stdout.write(`${number} ${summary(result)}\n${result.details}`)
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, work))
+  // One process more than there are cores, since some tests wait for timeouts.
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, work))
 
   const failed = results.filter(({ isPassed }) => !isPassed)
   console.log(['', ...failed.map(summary)].join('\n'))

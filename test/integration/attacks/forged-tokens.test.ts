@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import { exportSPKI, importJWK, type CryptoKey } from 'jose'
 import { call, createApp, verdict } from '../../helpers/app.ts'
+import { allChangedTokens, changedTokens } from '../../helpers/changed-tokens.ts'
 import { createKeyPair, sign, LocalIssuer, unsignedToken } from '../../helpers/issuer.ts'
 
 /** Tokens that an attacker without the key of the issuer can make. Each is refused with its code. */
@@ -144,14 +145,18 @@ suite('keys and URLs in a token', () => {
 })
 
 suite('a changed token', () => {
-  for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const) {
-    test(`an ${alg} token with any changed character is refused`, async (t) => {
+  const algorithms = ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
+  for (const alg of algorithms) {
+    // One of each key type is enough to change all characters: decoding doesn't depend on the hash or the padding.
+    const isFull = alg === 'RS256' || alg === 'ES256' || alg === 'EdDSA'
+    const change = isFull ? 'any changed character' : 'a changed character in any segment'
+    test(`an ${alg} token with ${change} is refused`, async (t) => {
       await using other = await LocalIssuer.start({ key: await createKeyPair(alg) })
       const target = await createApp({ issuer: other.issuer, audience: 'api' })
       t.after(() => target.close())
       const token = await other.token()
       t.assert.equal((await call(target, token)).statusCode, 200)
-      for (const changed of changes(token)) {
+      for (const changed of isFull ? allChangedTokens(token) : changedTokens(token)) {
         t.assert.equal((await call(target, changed)).statusCode, 401, changed)
       }
     })
@@ -180,21 +185,6 @@ suite('a changed token', () => {
     )
   })
 })
-
-/**
- * The token with each of its characters changed, one at a time. The last character of a segment is replaced by every other character,
- * since lenient decoders ignore some of its bits.
- */
-function* changes(token: string): Generator<string> {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-  for (const [index, character] of token.split('').entries()) {
-    const isLast = token[index + 1] === '.' || index === token.length - 1
-    const others = isLast ? alphabet.split('') : [alphabet[alphabet.indexOf(character) ^ 1]!]
-    for (const other of others) {
-      if (other !== character) yield token.slice(0, index) + other + token.slice(index + 1)
-    }
-  }
-}
 
 test('no answer contains text of the token', async (t) => {
   const marker = 'm4rk3r'

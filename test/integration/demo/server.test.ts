@@ -8,8 +8,11 @@ import type { FastifyInstance } from 'fastify'
 import { createRemoteJWKSet, decodeJwt, errors, generateKeyPair, jwtVerify, SignJWT } from 'jose'
 import type { Config } from '../../../demo/config.ts'
 import { instructions } from '../../../demo/instructions.ts'
+import type { EmbeddedIssuer } from '../../../demo/issuer.ts'
 import { build } from '../../../demo/server.ts'
 import { start, type Running } from '../../../demo/start.ts'
+import { call, createApp } from '../../helpers/app.ts'
+import { changedTokens } from '../../helpers/changed-tokens.ts'
 import { forAll } from '../../helpers/demo-words.ts'
 
 async function startApi(t: TestContext, domain = 'tenant.example.com'): Promise<FastifyInstance> {
@@ -123,7 +126,7 @@ const settings: Config = {
 
 suite('the page of the demo', () => {
   let demo: Running
-  let issuer: { issuer: string; audience: string }
+  let issuer: EmbeddedIssuer['options']
 
   before(async () => {
     demo = await start(settings)
@@ -204,6 +207,21 @@ suite('the page of the demo', () => {
     const other = await startWith(t, { own })
     t.assert.equal(other.page, undefined)
     t.assert.doesNotMatch(instructions(other), /page|browser/i)
+  })
+
+  test('a token of oidc-provider has the profile of RFC 9068 and is accepted, with any change it is refused', async (t) => {
+    const { tokenEndpoint, clientId, clientSecret, options } = demo.issuer as EmbeddedIssuer
+    const response = await fetch(tokenEndpoint, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    })
+    const { access_token: token } = (await response.json()) as { access_token: string }
+    const app = await createApp({ ...options, profile: 'rfc9068' })
+    t.after(() => app.close())
+    const accepted = await call(app, token)
+    t.assert.equal(accepted.json<{ user: { client_id: string } }>().user.client_id, clientId)
+    for (const changed of changedTokens(token)) t.assert.equal((await call(app, changed)).statusCode, 401)
   })
 
   test('error pages of the embedded issuer keep their status and run no script', async (t) => {

@@ -107,7 +107,7 @@ for (const [document, path, bad] of [
   ['metadata', metadataPath, badMetadata],
 ] as const) {
   const answers = { ...hostile, 'redirects to another origin': redirected, ...bad }
-  suite(`an issuer whose ${document} is bad`, { concurrency: 4, timeout: 30_000 }, () => {
+  suite(`an issuer whose ${document} is bad`, { concurrency: 8, timeout: 30_000 }, () => {
     for (const [name, answer] of Object.entries(answers)) {
       test(`an issuer whose ${document} ${name} is unavailable until it recovers`, async () => {
         await using both = await start({ timeout: 200 })
