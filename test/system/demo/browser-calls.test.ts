@@ -12,13 +12,13 @@ function refusal(code: string, description: string): string {
   return JSON.stringify({ code, description }, null, 2)
 }
 
-suite('a page calls the API', { skip }, () => {
-  test('with tokens of every kind', async (t) => {
+suite('calls of the API by the page', { skip }, () => {
+  test('the page calls the API with tokens of every kind', async (t) => {
     const page = await open(t)
     const demo = await startDemo(t)
     await logIn(page, demo)
 
-    await t.test('a preflight goes before a token', async (t) => {
+    await t.test('the browser sends a preflight before a request with a token', async (t) => {
       await call(page, 'Your token', '/secured/ping')
       const [preflight, request, ...rest] = demo.seen
       const { page: origin } = demo
@@ -40,7 +40,7 @@ suite('a page calls the API', { skip }, () => {
       ['Expired token', 'with an expired token', '401 Unauthorized', invalid, late],
     ]
     for (const [token, sent, status, challenge, body] of rows) {
-      await t.test(`status, challenge and body are shown ${sent}`, async (t) => {
+      await t.test(`the page shows status, challenge and body of a request ${sent}`, async (t) => {
         const answer = await call(page, token, '/secured/ping')
         t.assert.deepEqual(answer, { request: `GET /secured/ping${sent}`, status, challenge, body })
         const spoken = await page.locator('#spoken').innerText()
@@ -52,7 +52,7 @@ suite('a page calls the API', { skip }, () => {
     }
   })
 
-  test('no preflight goes before a request without a token', async (t) => {
+  test('the browser sends no preflight before a request without a token', async (t) => {
     const page = await open(t)
     const demo = await startDemo(t)
     await page.goto(demo.page)
@@ -63,8 +63,8 @@ suite('a page calls the API', { skip }, () => {
     )
   })
 
-  test('an API that is down is said to give no answer', async (t) => {
-    // The browser's own line for it, which no page can keep from its console.
+  test('the page says that the API gives no answer if it is down', async (t) => {
+    // The browser writes this line to the console, and the page can't prevent it.
     const page = await open(t, {}, /ERR_CONNECTION_REFUSED/)
     const demo = await startDemo(t)
     await page.goto(demo.page)
@@ -77,14 +77,14 @@ suite('a page calls the API', { skip }, () => {
 suite('a page of another origin', { skip }, () => {
   const withToken = { headers: { Authorization: 'Bearer x' } }
 
-  test('may call the API and read its challenge where no origins are named', async (t) => {
+  test('a page of another origin may call the API and read its challenge if no origins are configured', async (t) => {
     const page = await open(t)
     const { api } = await startDemo(t)
     await page.goto(await foreignOrigin(t))
     t.assert.deepEqual(await page.evaluate(fetching(`${api}/secured/ping`, withToken)), [401, invalid])
   })
 
-  test('is refused by the browser where it is not among CORS_ORIGIN', async (t) => {
+  test("a page of another origin is refused by the browser if CORS_ORIGIN doesn't name it", async (t) => {
     const page = await open(t, {}, /blocked by CORS policy|ERR_FAILED/)
     const demo = await startDemo(t, { origins: ['https://app.example.com'] })
     await page.goto(await foreignOrigin(t))
@@ -94,21 +94,21 @@ suite('a page of another origin', { skip }, () => {
       demo.seen.map(({ method }) => method),
       ['OPTIONS'],
     )
-    // Without a preflight the request arrives, but its answer is kept from the page.
+    // A request without a preflight arrives, but the page can't read its answer.
     t.assert.equal(await page.evaluate(fetching(`${demo.api}/ping`, {})), 'TypeError')
     t.assert.deepEqual(
       demo.seen.map(({ method }) => method),
       ['OPTIONS', 'GET'],
     )
 
-    await t.test("the demo's own page is among them by itself", async (t) => {
+    await t.test('the page of the demo is allowed without being named', async (t) => {
       await page.goto(demo.page)
       t.assert.equal((await call(page, 'No token', '/ping')).status, '200 OK')
       t.assert.equal((await call(page, 'Expired token', '/ping')).status, '200 OK')
     })
   })
 
-  test('gets no token for a code, though it knows the client', async (t) => {
+  test('a page of another origin gets no token for a code, although it knows the client', async (t) => {
     const page = await open(t, {}, /blocked by CORS policy|ERR_FAILED/)
     const issuer = embedded(await startDemo(t))
     await page.goto(await foreignOrigin(t))
@@ -119,7 +119,7 @@ suite('a page of another origin', { skip }, () => {
   })
 })
 
-/** Another site's page, empty. */
+/** Serves an empty page of another origin. */
 async function foreignOrigin(t: TestContext): Promise<string> {
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'text/html').end('<!doctype html><link rel="icon" href="data:,">')
@@ -129,7 +129,7 @@ async function foreignOrigin(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** For the page to evaluate: status and challenge of an answer, or the name of the error instead. */
+/** Code for the page: it returns status and challenge of an answer, or the name of the error. */
 function fetching(url: string, init: object): string {
   return `fetch(${JSON.stringify(url)}, ${JSON.stringify(init)}).then(
     (response) => [response.status, response.headers.get('www-authenticate')],

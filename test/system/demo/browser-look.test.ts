@@ -3,8 +3,8 @@ import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import { call, logIn, open, skip, startDemo } from '../../helpers/chromium.ts'
 
-suite('the page for everybody', { skip }, () => {
-  test('everything works by keyboard, with the focus in sight', async (t) => {
+suite('accessibility of the page', { skip }, () => {
+  test('the page works by keyboard, with a visible focus', async (t) => {
     const page = await open(t)
     const demo = await startDemo(t)
     await page.goto(demo.page)
@@ -33,7 +33,7 @@ suite('the page for everybody', { skip }, () => {
     await page.getByText('Logged out.').waitFor()
   })
 
-  test('nothing is cut off and every text can be read, wide and narrow, light and dark', async (t) => {
+  test('the page cuts nothing off and has enough contrast, wide and narrow, light and dark', async (t) => {
     const page = await open(t, { reducedMotion: 'reduce' })
     const demo = await startDemo(t)
     await page.goto(demo.page)
@@ -49,7 +49,7 @@ suite('the page for everybody', { skip }, () => {
     for (const token of ['Your token', 'Tampered token']) await call(page, token, '/secured/ping')
     await inspect(t, page, 'logged in')
 
-    await t.test('an answer comes into sight by itself', async (t) => {
+    await t.test('the page scrolls to a new answer', async (t) => {
       await page.setViewportSize({ width: 375, height: 500 })
       await call(page, 'Tampered token', '/secured/ping')
       const { y, height } = (await page.getByRole('listitem').first().boundingBox())!
@@ -58,7 +58,7 @@ suite('the page for everybody', { skip }, () => {
   })
 
   for (const reducedMotion of ['reduce', 'no-preference'] as const) {
-    test(`what moves with prefers-reduced-motion: ${reducedMotion}`, async (t) => {
+    test(`the page respects prefers-reduced-motion: ${reducedMotion}`, async (t) => {
       const demo = await startDemo(t)
       const page = await open(t, { reducedMotion })
       await page.goto(demo.page)
@@ -69,7 +69,7 @@ suite('the page for everybody', { skip }, () => {
   }
 })
 
-/** Presses Tab until what has the focus is called `name`; each stop on the way must be seen to have it. */
+/** Presses Tab until the element with this name has the focus. Each element on the way must have a visible outline. */
 async function tabTo(page: Page, name: string): Promise<void> {
   for (let stops = 0; stops < 15; stops += 1) {
     await page.keyboard.press('Tab')
@@ -82,11 +82,11 @@ async function tabTo(page: Page, name: string): Promise<void> {
 const schemes = { light: 'rgb(238, 242, 243)', dark: 'rgb(14, 20, 22)' }
 
 async function inspect(t: TestContext, page: Page, where: string): Promise<void> {
-  // Nothing is under the mouse.
+  // No element is under the mouse.
   await page.mouse.move(0, 0)
   for (const [colorScheme, ground] of Object.entries(schemes) as ['light' | 'dark', string][]) {
     for (const width of [320, 1280]) {
-      await t.test(`${where}, ${colorScheme}, ${width} wide`, async (t) => {
+      await t.test(`the page ${where} is readable, ${colorScheme} and ${width} pixels wide`, async (t) => {
         await page.emulateMedia({ colorScheme })
         await page.setViewportSize({ width, height: 700 })
         t.assert.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), ground)
@@ -98,7 +98,7 @@ async function inspect(t: TestContext, page: Page, where: string): Promise<void>
   }
 }
 
-/** What has the focus, by its text or its value. */
+/** The text or the value of the element with the focus. */
 async function focused(page: Page): Promise<string> {
   return String(await page.evaluate('document.activeElement.textContent || document.activeElement.value'))
 }
@@ -114,12 +114,12 @@ const tooWide = `[...document.querySelectorAll('body *')]
 const columns = `new Set([...document.querySelectorAll('main > *')].filter((card) => card.matches('.card, .bench'))
   .map((card) => card.getBoundingClientRect().left)).size || 1`
 
-/** What a finger has to hit, lower than 44 pixels. */
+/** Touch targets lower than 44 pixels. */
 const tooLow = `[...document.querySelectorAll('button, .choice')]
   .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 44)
   .map((element) => element.textContent)`
 
-/** Texts with a contrast under 4.5 (WCAG 2.2, 1.4.3), but those of what can't be used. */
+/** Texts with a contrast under 4.5 (WCAG 2.2, 1.4.3), except those of disabled elements. */
 const pale = `(() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number)
   const luminance = (color) => {
