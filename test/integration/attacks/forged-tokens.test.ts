@@ -150,7 +150,7 @@ suite('a changed token', () => {
     // One of each key type is enough to change all characters: decoding doesn't depend on the hash or the padding.
     const isFull = alg === 'RS256' || alg === 'ES256' || alg === 'EdDSA'
     const change = isFull ? 'any changed character' : 'a changed character in any segment'
-    test(`an ${alg} token with ${change} is refused`, async (t) => {
+    test(`a token with ${alg} and ${change} is refused`, async (t) => {
       await using other = await LocalIssuer.start({ key: await createKeyPair(alg) })
       const target = await createApp({ issuer: other.issuer, audience: 'api' })
       t.after(() => target.close())

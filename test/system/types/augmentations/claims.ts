@@ -12,7 +12,8 @@ declare const request: FastifyRequest
 declare const options: JwksAuthOptions
 type Parameter<Name extends 'formatUser' | 'isRevoked'> = Parameters<NonNullable<JwksAuthOptions[Name]>>[0]
 
-expectTypeOf(request.user).toEqualTypeOf<AccessTokenClaims & { tenant: string }>()
+expectTypeOf(request.user).toExtend<AccessTokenClaims>()
+expectTypeOf(request.user).toEqualTypeOf(request.accessToken!.claims)
 expectTypeOf(request.user.tenant).toEqualTypeOf<string>()
 expectTypeOf(request.user.sub).toEqualTypeOf<string | undefined>()
 expectTypeOf(request.accessToken!.claims.tenant).toEqualTypeOf<string>()
