@@ -15,8 +15,8 @@ interface Result {
 }
 
 /**
- * Runs test files, each in a process, and prints a line for each when it has finished. `node --test` can't do that: in Node 20 and 22 it
- * holds the results of a file back until all files before it have finished.
+ * Runs test files, each in a process, and prints a line for each when it has finished. `node --test` of Node 20 and 22 can't do that. It
+ * reports the files in their order, so a slow file delays the results of all that follow.
  *
  * @returns Whether all tests passed.
  */
