@@ -7,8 +7,8 @@ interface Coverage {
 
 await import('./run.ts')
 
-// c8 passes over a function that has no name and was never called: inline callbacks, and every `const f = () => ...`,
-// whose name is lost where tsx compiles it. So each gets one before c8 looks.
+// c8 ignores uncalled functions without a name. These are inline callbacks and every `const f = () => ...`, because tsx drops its name. So
+// each function gets a name before c8 reads the files.
 const directory = process.env.NODE_V8_COVERAGE!
 for (const file of readdirSync(directory)) {
   const path = join(directory, file)

@@ -1,29 +1,26 @@
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { readdirSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runFiles } from './runner.ts'
 
-// The test runner of Node 20 knows neither globs nor .ts, so the files are found here. Arguments narrow them down:
-// npm test -- http/challenge --test-name-pattern=quoted
-const args = process.argv.slice(2)
-const flags = args.filter((arg) => arg.startsWith('-'))
-const tiers = args.filter((arg) => ['unit', 'integration', 'system'].includes(arg))
-const wanted = args.filter((arg) => !flags.includes(arg) && !tiers.includes(arg))
+// Runs the test files of some tiers: `node --import tsx test/run.ts unit,integration`. Further arguments choose files by a part of
+// their path, and tests by their title: npm test -- unit/jwks --test-name-pattern=removed
+const { values, positionals } = parseArgs({
+  options: { 'test-name-pattern': { type: 'string', multiple: true } },
+  allowPositionals: true,
+})
+const [tierNames, ...parts] = positionals
+const tiers = tierNames!.split(',')
 
+// The test runner of Node 20 knows neither globs nor .ts.
 const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .map((file) => join('test', file))
   .filter((file) => file.endsWith('.test.ts') && tiers.includes(file.split(sep)[1]!))
-  .filter((file) => wanted.length === 0 || wanted.some((part) => file.split(sep).join('/').includes(part)))
-  .toSorted()
+  .filter((file) => parts.length === 0 || parts.some((part) => file.split(sep).join('/').includes(part)))
+  // The large files first, so that no slow one runs alone at the end.
+  .toSorted((one, other) => statSync(other).size - statSync(one).size)
 
-// Without files the test runner would look for its own.
 if (files.length === 0) throw new Error('no test file matches')
+console.log(`${files.length} test ${files.length === 1 ? 'file' : 'files'}, ${tiers.join(' and ')}\n`)
 
-// The default leaves one core idle, which of two is half.
-const concurrency = `--test-concurrency=${availableParallelism()}`
-const reporter = `--test-reporter=${new URL('reporter.js', import.meta.url).href}`
-const runner = ['--test', '--test-timeout=300000', concurrency, reporter]
-// Mocked timers are experimental in Node 20, and every test file would say so.
-const node = ['--import', 'tsx', '--disable-warning=ExperimentalWarning']
-const { status } = spawnSync(process.execPath, [...node, ...runner, ...flags, ...files], { stdio: 'inherit' })
-process.exitCode = status ?? 1
+if (!(await runFiles(files, values['test-name-pattern']))) process.exitCode = 1

@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
 import jwksAuth, { type JwksAuthOptions } from '../../lib/index.ts'
 
-/** An application with the plugin and one secured route that tells who the user is. */
+/** An application with the plugin and two routes that return the user: one requires a token. */
 export async function createApp(options: JwksAuthOptions): Promise<FastifyInstance> {
   const app = Fastify()
   await app.register(jwksAuth, options)
@@ -10,7 +10,7 @@ export async function createApp(options: JwksAuthOptions): Promise<FastifyInstan
   return app
 }
 
-/** Calls the secured route with a token. */
+/** Calls a route, by default the one that requires a token. */
 export async function call(
   app: FastifyInstance,
   token: string,
@@ -19,7 +19,7 @@ export async function call(
   return app.inject({ url, headers: { authorization: `Bearer ${token}` } })
 }
 
-/** What an answer of the default error handler says, and with which challenge. */
+/** The parts of an answer of Fastify's error handler that the plugin decides, with the challenge. */
 export function verdict(response: LightMyRequestResponse): {
   status: number
   code: unknown

@@ -11,12 +11,12 @@ import { findProgram } from './program.ts'
 
 const browser = findProgram('chromium', 'chromium-browser', 'google-chrome')
 
-/** Why tests in a browser are left out, if they are. */
+/** The reason to skip tests in a browser, if there is one. */
 export const { skip } = browser
 
 let launched: Promise<Browser> | undefined
 
-/** What consoles showed, of any test: a hook of its own that fails would keep the test's other hooks from running. */
+/** Errors on the consoles of all tests. They are asserted at the end, because a failing hook would skip the other hooks of its test. */
 const errors: string[] = []
 
 after(async () => {
@@ -25,9 +25,9 @@ after(async () => {
 })
 
 /**
- * A page in a browser of nobody's: no cookies, nothing stored. Its file fails where the console shows an error, other than
- * the browser's own lines for requests that `expected` tells of; a refusal by the API is such a line. Opened before the
- * demo is started, it is closed before the demo ends, whose absence it would show.
+ * Opens a page in a browser without cookies or stored data. An error or warning on its console fails the file, unless it matches
+ * `expected`. By default these are the lines that the browser writes for answers with 401. Open a page before the demo starts: then it is
+ * closed before the demo ends, and doesn't report that the demo is gone.
  */
 export async function open(
   t: TestContext,
@@ -57,12 +57,12 @@ export interface Seen {
 
 export interface TestDemo extends Running {
   page: string
-  /** Every request that reached the API. */
+  /** The requests that arrived at the API. */
   seen: Seen[]
 }
 
 export async function startDemo(t: TestContext, config: Partial<Config> = {}): Promise<TestDemo> {
-  const nothing = { origins: undefined, own: undefined, spaClientId: undefined }
+  const nothing = { origins: undefined, issuer: undefined, spaClientId: undefined }
   const demo = await start({ port: 0, pagePort: 0, ...nothing, ...config })
   t.after(() => demo.close())
   const seen: Seen[] = []
@@ -75,23 +75,23 @@ export async function startDemo(t: TestContext, config: Partial<Config> = {}): P
 
 export function embedded({ issuer }: TestDemo): EmbeddedIssuer {
   if ('tokenEndpoint' in issuer) return issuer
-  throw new Error("it is an issuer of the user's own")
+  throw new Error('the issuer is not the embedded one')
 }
 
-/** Logs in as `name`, from wherever the page is. */
+/** Opens the page of the demo and logs in as `name`. */
 export async function logIn(page: Page, { page: address }: TestDemo, name = 'ada'): Promise<void> {
   await page.goto(address)
   await page.getByRole('button', { name: 'Log in' }).click()
   await page.getByLabel('Your name').fill(name)
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Log in' }).click()
   await page.getByText(`Logged in as ${name}.`).waitFor()
 }
 
-/** Calls the API with the buttons, and reads the answer that appears. */
+/** Calls the API with the buttons of the page and reads the new answer. */
 export async function call(page: Page, token: string, path: string) {
   await page.getByRole('radio', { name: token }).check()
   const newest = page.getByRole('listitem').first()
-  // Marked, since the list is as long as before where it is full.
+  // Marks the newest answer. The length of the list doesn't show a new one when the list is full.
   await page.evaluate("document.querySelector('#answers').firstElementChild?.setAttribute('data-old', '')")
   await page.getByRole('button', { name: `GET ${path}`, exact: true }).click()
   await page.locator('#answers > :first-child:not([data-old])').waitFor()

@@ -16,7 +16,7 @@ interface End {
   signal: NodeJS.Signals | null
 }
 
-/** The demo as a process of its own, in an empty directory: no `.env` of a developer gets into a test. */
+/** Runs the demo as a process in an empty directory, so that a developer's `.env` has no effect. */
 export class Demo {
   stdout = ''
   stderr = ''
@@ -28,7 +28,7 @@ export class Demo {
     if (dotenv !== undefined) writeFileSync(join(this.#directory, '.env'), dotenv)
     const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main], {
       cwd: this.#directory,
-      // Not the whole environment: it may hold variables that the demo reads.
+      // The environment of the tests may contain variables that the demo reads.
       env: { PATH: process.env.PATH, PORT: '0', PAGE_PORT: '0', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -41,7 +41,7 @@ export class Demo {
     this.#child = child
   }
 
-  /** Resolves to the address of the API as soon as the demo has said its piece. */
+  /** Resolves to the address of the API when the demo has printed its instructions. */
   async ready(): Promise<string> {
     while (!this.stdout.includes('Ctrl+C')) {
       const [more] = await Promise.race([once(this.#child.stdout!, 'data'), this.ended.then(() => [])])
@@ -51,7 +51,7 @@ export class Demo {
     return address
   }
 
-  /** The lines to paste, as they stand. */
+  /** The commands that the demo prints. */
   get lines(): string {
     return this.stdout
       .split('\n')
@@ -68,7 +68,7 @@ export class Demo {
 /** The reason to skip what needs curl. */
 export const noCurl: string | false = findProgram('curl').skip
 
-/** Each answer that curl printed (`-i`). */
+/** Runs printed commands in a shell. Returns the responses that `curl -i` printed. */
 export async function paste(lines: string): Promise<{ status: number; head: string; body: string }[]> {
   const shell = spawn('sh', { env: { PATH: process.env.PATH }, stdio: ['pipe', 'pipe', 'ignore'] })
   let output = ''

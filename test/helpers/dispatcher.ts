@@ -1,11 +1,11 @@
 import type { Dispatcher } from '../../lib/jwks/fetch-json.ts'
 
-/** The dispatcher that Node's own fetch uses, by the name under which undici shares it. There is one after a first fetch. */
+/** The dispatcher of Node's fetch. undici stores it under this symbol. It exists after the first fetch. */
 export function globalDispatcher(): Dispatcher {
   return Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1')) as Dispatcher
 }
 
-/** Sends the requests for any host to a server on loopback, and remembers where they would have gone. */
+/** Sends the requests for any host to a server on loopback and lists their URLs. */
 export class Reroute implements Dispatcher {
   readonly urls: string[] = []
   readonly #origin: string

@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 import type { EventChannel } from '../../lib/index.ts'
 
-/** What is published on a channel for as long as the test runs. */
+/** Collects the events of a channel until the test ends. */
 export function eventsOf<Event>(t: TestContext, channel: EventChannel<Event>): Event[] {
   const events: Event[] = []
   const listener = (event: Event): void => void events.push(event)

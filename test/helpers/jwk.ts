@@ -6,12 +6,12 @@ import {
   type KeyObject,
 } from 'node:crypto'
 
-/** A member of a JWK Set, as it comes out of JSON. */
+/** A key of a JWK Set after JSON.parse. */
 export type PublishedKey = Record<string, unknown>
 
-/** A new public key of a curve; nobody keeps the private one. */
+/** Generates a key on a curve and returns its public JWK. */
 export function curveKey(curve: string, members: PublishedKey = {}): PublishedKey {
-  // Each name of a curve is an overload of its own.
+  // The types have an overload for each curve.
   const { publicKey } =
     curve.includes('25519') || curve.includes('448')
       ? generateKeyPairSync(curve.toLowerCase() as 'ed25519')
@@ -20,15 +20,15 @@ export function curveKey(curve: string, members: PublishedKey = {}): PublishedKe
 }
 
 /**
- * The JWK of a generated key, by way of its PEM: a generated key itself is made a JWK under a lock that the garbage
- * collector waits for when it just then clears the generation away, and the process stands still.
+ * The JWK of a generated key, exported from a copy that is made from PEM. In Node 20, exporting a generated key holds a lock that the
+ * garbage collector waits for if it removes the generation at that moment, and the process hangs.
  */
 export function jwkOf(generated: KeyObject): PublishedKey {
   const key = createPublicKey(generated.export({ type: 'spki', format: 'pem' }))
   return { ...key.export({ format: 'jwk' }) }
 }
 
-/** An RSA public key of any length, at no cost: nothing about a modulus tells that it has no known factors. */
+/** An RSA public key of any length with a random modulus, which takes no time to generate. Nobody can sign with it. */
 export function rsaKey(members: PublishedKey = {}, bits = 2048): PublishedKey {
   const n = randomBytes(Math.ceil(bits / 8))
   const topBit = 1 << ((bits - 1) % 8)
@@ -37,7 +37,7 @@ export function rsaKey(members: PublishedKey = {}, bits = 2048): PublishedKey {
   return { kty: 'RSA', n: n.toString('base64url'), e: 'AQAB', ...members }
 }
 
-/** The key that a JWK describes, as PEM. */
+/** Converts a JWK to PEM. */
 export function pemOf(jwk: PublishedKey): string {
   return createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' }).export({
     type: 'spki',

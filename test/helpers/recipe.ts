@@ -2,12 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import type { IssuerOptions } from '../../lib/index.ts'
 import { LocalIssuer } from './issuer.ts'
 
-/** What of a test's or a suite's context is needed here. */
+/** The context of a test or a suite. */
 interface Context {
   after(callback: () => Promise<void>): void
 }
 
-/** An issuer and an application of an example that believes it, until the test ends. */
+/** Starts an issuer, and the application of an example that accepts its tokens. Both end with the test. */
 export async function setUp(
   t: Context,
   build: (issuer: IssuerOptions) => Promise<FastifyInstance>,

@@ -7,7 +7,7 @@ import { findProgram } from './program.ts'
 
 const server = findProgram('redis-server')
 
-/** Why tests with Redis are left out, if they are. */
+/** The reason to skip tests with Redis, if there is one. */
 export const { skip } = server
 
 export interface Redis {
@@ -16,7 +16,7 @@ export interface Redis {
   stop(): Promise<void>
 }
 
-/** A Redis of a test's own: without a port, and nothing stays of it. */
+/** Starts a Redis for one test. It listens on a Unix socket only, and its files are removed when it stops. */
 export async function startRedis(): Promise<Redis> {
   const directory = mkdtempSync(join(tmpdir(), 'redis-'))
   const path = join(directory, 'socket')

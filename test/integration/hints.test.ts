@@ -1,6 +1,4 @@
 import { createHmac } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import jwksAuth, { type JwksAuthOptions } from '../../lib/index.ts'
@@ -19,7 +17,7 @@ interface Line {
 
 const [info, warn] = [30, 40]
 
-/** Of every log line but those of requests what the plugin wrote. */
+/** Starts an application. Collects the log lines of the plugin, which are those that belong to no request. */
 async function start(
   t: TestContext,
   options: object,
@@ -47,7 +45,7 @@ const secret = 'x'.repeat(32)
 const own = { issuer: 'https://id.example.com/realms/acme', audience: 'https://api.example.com' }
 const named = (iss: unknown): string => unsignedToken({ alg: 'RS256' }, { iss, sub: 'alice@example.com' })
 
-suite('an iss that is nearly the configured issuer', () => {
+suite('an iss that is similar to the configured issuer', () => {
   const rows: [came: string, configured: string, differences: string][] = [
     ['https://id.example.com/realms/acme/', own.issuer, 'the slash at its end'],
     ['https://tenant.eu.auth0.com', 'https://tenant.eu.auth0.com/', 'the slash at its end'],
@@ -70,7 +68,7 @@ suite('an iss that is nearly the configured issuer', () => {
     ['https://ID.EXAMPLE.com/realms/Other', own.issuer, 'its path'],
   ]
   for (const [came, configured, differences] of rows) {
-    test(`${JSON.stringify(came)} instead of ${configured} is a warning that names the difference`, async (t) => {
+    test(`the iss ${JSON.stringify(came)} instead of ${configured} is logged as a warning that names the difference`, async (t) => {
       const { app, lines } = await start(t, { ...own, issuer: configured, secret })
       await refuse(t, app, named(came))
       const [line] = lines
@@ -80,7 +78,7 @@ suite('an iss that is nearly the configured issuer', () => {
     })
   }
 
-  test('is told once, another host or path as well', async (t) => {
+  test('a similar iss is logged once, and an iss with another host or path once more', async (t) => {
     const { app, lines } = await start(t, own)
     for (const end of ['/', '//', '///']) await refuse(t, app, named(own.issuer + end))
     await refuse(t, app, named('https://other.example/realms/acme'), named('https://id.example.com/realms/b'))
@@ -90,7 +88,7 @@ suite('an iss that is nearly the configured issuer', () => {
     )
   })
 
-  test('is compared with the issuer that it is most like', async (t) => {
+  test('an iss is compared with the most similar issuer', async (t) => {
     const others = ['https://id.example.com/realms/one', 'https://id.example.com/realms/two']
     const issuers = others.map((issuer) => ({ ...own, issuer }))
     const { app, lines } = await start(t, { issuers })
@@ -102,13 +100,17 @@ suite('an iss that is nearly the configured issuer', () => {
   })
 
   const unfit: [title: string, iss: string, shown: string | undefined][] = [
-    ['a line break is left out', `${own.issuer}\n`, undefined],
-    ['an escape sequence is left out', `${own.issuer}/\u001B[31m`, undefined],
-    ['letters that only look like ours is left out', own.issuer.replace('com/', '\u0441om/'), undefined],
-    ['great length is cut', `https://${'a'.repeat(150)}/realms/acme`, `https://${'a'.repeat(92)}`],
+    ['with a line break is left out of the log', `${own.issuer}\n`, undefined],
+    ['with an escape sequence is left out of the log', `${own.issuer}/\u001B[31m`, undefined],
+    [
+      'with letters that only look like those of the issuer is left out of the log',
+      own.issuer.replace('com/', '\u0441om/'),
+      undefined,
+    ],
+    ['of great length is cut', `https://${'a'.repeat(150)}/realms/acme`, `https://${'a'.repeat(92)}`],
   ]
   for (const [title, iss, shown] of unfit) {
-    test(`of ${title}`, async (t) => {
+    test(`a similar iss ${title}`, async (t) => {
       const { app, lines } = await start(t, own)
       await refuse(t, app, named(iss))
       t.assert.deepEqual([lines[0]!.level, lines[0]!.iss], [warn, shown])
@@ -116,18 +118,18 @@ suite('an iss that is nearly the configured issuer', () => {
   }
 })
 
-suite('an iss that is like no configured issuer', () => {
-  const strangers: [title: string, iss: unknown][] = [
-    ['another host', 'https://stranger.example/'],
-    ['another host and path', 'https://stranger.example/realms/other'],
-    ['a very long one', `${own.issuer}${'/'.repeat(200)}`],
-    ['a number', 5],
-    ['none', undefined],
-    ['white space', ' '],
-    ['nothing', ''],
+suite('an iss that is similar to no configured issuer', () => {
+  const dissimilar: [title: string, iss: unknown][] = [
+    ['with another host', 'https://stranger.example/'],
+    ['with another host and path', 'https://stranger.example/realms/other'],
+    ['of great length', `${own.issuer}${'/'.repeat(200)}`],
+    ['that is a number', 5],
+    ['that is missing', undefined],
+    ['that is white space', ' '],
+    ['that is empty', ''],
   ]
-  for (const [title, iss] of strangers) {
-    test(`${title} is a line without a word of the token, once`, async (t) => {
+  for (const [title, iss] of dissimilar) {
+    test(`an iss ${title} is logged once, without any text of the token`, async (t) => {
       const { app, lines, text } = await start(t, own)
       await refuse(t, app, named(iss), named(iss), named('https://another.example'))
       t.assert.deepEqual(
@@ -138,13 +140,13 @@ suite('an iss that is like no configured issuer', () => {
     })
   }
 
-  test('another tenant of a host for each is no near miss', async (t) => {
+  test('another tenant on a host of its own is not similar', async (t) => {
     const { app, lines } = await start(t, { domain: 'tenant.eu.auth0.com', audience: 'api' })
     await refuse(t, app, named('https://other.eu.auth0.com/'))
     t.assert.equal(lines[0]!.level, info)
   })
 
-  test('a hundred of many issuers are compared with, and twenty named', async (t) => {
+  test('an iss is compared with at most 100 issuers, and at most 20 issuers are logged', async (t) => {
     const issuers = Array.from({ length: 101 }, (_, index) => ({
       ...own,
       issuer: `https://id${index}.example/`,
@@ -159,21 +161,21 @@ suite('an iss that is like no configured issuer', () => {
   })
 })
 
-suite('what is no JWT', () => {
+suite('a token that is no JWT', () => {
   const five = (header: object): string =>
     `${Buffer.from(JSON.stringify(header)).toString('base64url')}.a2V5.aXY.dGV4dA.dGFn`
   const rows: [title: string, token: string, msg: RegExp][] = [
     ['an opaque token', 'mF_9.B5f-4.1JqM.x', /is not a JWT.*only its issuer can read.*Auth0: with audience/],
-    ['one without dots', 'f4c1ae9d7b', /is not a JWT/],
-    ["one of Google's", 'ya29.a0AfH6SMB-x', /Google: use the ID token/],
-    ['five parts that are no JWE', five({ alg: 'RS256' }), /is not a JWT/],
-    ['five parts without a header', 'a.b.c.d.e', /is not a JWT/],
+    ['a token without dots', 'f4c1ae9d7b', /is not a JWT/],
+    ['an access token of Google', 'ya29.a0AfH6SMB-x', /Google: use the ID token/],
+    ['a token of five parts that is no JWE', five({ alg: 'RS256' }), /is not a JWT/],
+    ['a token of five parts without a header', 'a.b.c.d.e', /is not a JWT/],
     ['a JWE', five({ alg: 'dir', enc: 'A256GCM' }), /encrypted token \(JWE\).*without audience/],
     ['the word undefined', 'undefined', /the word "undefined" came in place of a token/],
     ['the word null', 'null', /the word "null" came in place of a token/],
   ]
   for (const [title, token, msg] of rows) {
-    test(`${title} is a warning that says what to do, once`, async (t) => {
+    test(`${title} is logged once, as a warning that says what to do`, async (t) => {
       const { app, lines, text } = await start(t, own)
       await refuse(t, app, token, token)
       t.assert.equal(lines.length, 1)
@@ -186,13 +188,13 @@ suite('what is no JWT', () => {
     })
   }
 
-  test('four parts are no JWE, whatever their header says', async (t) => {
+  test('a token of four parts is no JWE, even with the header of one', async (t) => {
     const { app, lines } = await start(t, own)
     await refuse(t, app, five({ alg: 'dir', enc: 'A256GCM' }).replace('.dGFn', ''))
     t.assert.match(lines[0]!.msg, /is not a JWT/)
   })
 
-  test('three parts that can not be read, and nothing at all, are no hint', async (t) => {
+  test('unreadable tokens of three parts and empty tokens are not logged', async (t) => {
     const { app, lines } = await start(t, { ...own, getToken: () => '' })
     const { app: usual, lines: others } = await start(t, own)
     await refuse(t, app, 'a')
@@ -200,7 +202,7 @@ suite('what is no JWT', () => {
     t.assert.deepEqual([...lines, ...others], [])
   })
 
-  test('no audience is named where none is configured', async (t) => {
+  test('no audience is logged if none is configured', async (t) => {
     const { app, lines } = await start(t, { ...own, audience: false })
     await refuse(t, app, 'opaque')
     t.assert.deepEqual(lines[0]!.audience, [])
@@ -208,7 +210,7 @@ suite('what is no JWT', () => {
 })
 
 suite('a verified token', () => {
-  test('whose iat lies ahead and that is refused tells how far the clocks are apart, once', async (t: TestContext) => {
+  test('a refused token with an iat in the future is logged once, with the difference between the clocks', async (t: TestContext) => {
     await using issuer = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
     const ahead = { iat: now() + 600, nbf: now() + 600, exp: now() + 900 }
@@ -220,14 +222,14 @@ suite('a verified token', () => {
     t.assert.match(line!.msg, /clocks of the issuer and of this server are at least (599|600) seconds apart/)
   })
 
-  const noEvidence: [title: string, claims: Record<string, unknown>][] = [
-    ['within the tolerance', { iat: now() + 3, nbf: now() + 600 }],
+  const noDifference: [title: string, claims: Record<string, unknown>][] = [
+    ['with an iat within the tolerance', { iat: now() + 3, nbf: now() + 600 }],
     ['without iat', { iat: undefined, nbf: now() + 600 }],
-    ['whose iat is text', { iat: `${now() + 600}` }],
-    ['that is expired', { iat: now() - 600, exp: now() - 300 }],
+    ['with an iat that is text', { iat: `${now() + 600}` }],
+    ['that has expired', { iat: now() - 600, exp: now() - 300 }],
   ]
-  for (const [title, claims] of noEvidence) {
-    test(`${title} says nothing about clocks`, async (t) => {
+  for (const [title, claims] of noDifference) {
+    test(`a refused token ${title} causes no line about clocks`, async (t) => {
       await using issuer = await LocalIssuer.start()
       const { app, text } = await start(t, { issuer: issuer.issuer, audience: 'api' })
       await refuse(t, app, await issuer.token({ claims }))
@@ -235,7 +237,7 @@ suite('a verified token', () => {
     })
   }
 
-  test('whose iat is endless says nothing about clocks', async (t) => {
+  test('a refused token with an infinite iat causes no line about clocks', async (t) => {
     const { app, text } = await start(t, { ...own, secret })
     const [header, claims] = ['{"alg":"HS256"}', `{"iss":"${own.issuer}","iat":1e999,"exp":1}`].map((part) =>
       Buffer.from(part).toString('base64url'),
@@ -245,7 +247,7 @@ suite('a verified token', () => {
     t.assert.doesNotMatch(text(), /clock/)
   })
 
-  test('that anybody made says nothing about clocks, nor about ID tokens', async (t) => {
+  test('a token with a forged signature causes no line about clocks or ID tokens', async (t) => {
     await using issuer = await LocalIssuer.start()
     await using other = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
@@ -256,11 +258,11 @@ suite('a verified token', () => {
   })
 
   const idTokens: [title: string, claims: Record<string, unknown>, options?: object][] = [
-    ['nonce', { nonce: 'n' }],
-    ['at_hash', { at_hash: 'h' }],
-    ['c_hash', { c_hash: 'h' }],
-    ["Keycloak's typ", { typ: 'ID' }],
-    ["Cognito's token_use", { token_use: 'id' }],
+    ['its nonce', { nonce: 'n' }],
+    ['its at_hash', { at_hash: 'h' }],
+    ['its c_hash', { c_hash: 'h' }],
+    ['the typ of Keycloak', { typ: 'ID' }],
+    ['the token_use of Cognito', { token_use: 'id' }],
     [
       'a token_use that the claims option refuses',
       { token_use: 'id' },
@@ -268,7 +270,7 @@ suite('a verified token', () => {
     ],
   ]
   for (const [title, claims, options] of idTokens) {
-    test(`that is an ID token by ${title} is a warning without the token's words, once`, async (t) => {
+    test(`an ID token, recognized by ${title}, is logged once as a warning without text of the token`, async (t) => {
       await using issuer = await LocalIssuer.start()
       const { app, lines, text } = await start(t, { issuer: issuer.issuer, audience: 'api', ...options })
       const token = await issuer.token({ claims: { aud: 'the client', ...claims } })
@@ -285,10 +287,10 @@ suite('a verified token', () => {
     ['with scp', { aud: 'account', nonce: 'n', scp: ['a'] }],
     ['with a client_id', { aud: 'account', nonce: 'n', client_id: 'web' }],
     ['for another API', { aud: 'another' }],
-    ['that is expired', { nonce: 'n', exp: 1 }],
+    ['that has expired', { nonce: 'n', exp: 1 }],
   ]
   for (const [title, claims] of accessTokens) {
-    test(`${title} is not taken for an ID token for another audience`, async (t) => {
+    test(`a token ${title} is not reported as an ID token`, async (t) => {
       await using issuer = await LocalIssuer.start()
       const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
       await refuse(t, app, await issuer.token({ claims }))
@@ -307,7 +309,7 @@ suite('a verified token', () => {
     ['token_use', { claims: { token_use: 'refresh' } }, { claims: { token_use: 'access' } }],
   ]
   for (const [claim, token, options] of refusedFor) {
-    test(`that is refused for its ${claim} is a warning that names it, once`, async (t) => {
+    test(`a verified token that is refused for its ${claim} is logged once as a warning that names the claim`, async (t) => {
       await using issuer = await LocalIssuer.start()
       const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api', ...options })
       const raw = await issuer.token(token)
@@ -317,7 +319,7 @@ suite('a verified token', () => {
     })
   }
 
-  test('that is accepted says nothing, whatever is in it', async (t) => {
+  test('an accepted token causes no line, even with unusual claims', async (t) => {
     await using issuer = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
     const token = await issuer.token({ claims: { iat: now() + 600, nonce: 'n', typ: 'ID' } })
@@ -326,7 +328,7 @@ suite('a verified token', () => {
   })
 })
 
-test('an iss that the function for issuers does not know is told of once, without its words', async (t) => {
+test('an iss that the function for issuers does not know is logged once, without its text', async (t) => {
   const { app, lines } = await start(t, { issuers: () => undefined })
   await refuse(t, app, named('https://one.example'), named('https://another.example'))
   const msg =
@@ -335,9 +337,9 @@ test('an iss that the function for issuers does not know is told of once, withou
 })
 
 suite('a flood of refused tokens', () => {
-  test('is ten lines at most, one about each subject', async (t) => {
+  test('a flood of refused tokens causes one line for each kind of mistake', async (t) => {
     const { app, lines } = await start(t, own)
-    for (let sent = 0; sent < 500; sent++) {
+    for (let sent = 0; sent < 100; sent++) {
       await refuse(
         t,
         app,
@@ -349,7 +351,7 @@ suite('a flood of refused tokens', () => {
     t.assert.equal(lines.length, 3)
   })
 
-  test('is looked at ten times a second, and what comes in the next second is looked at again', async (t) => {
+  test('in a flood ten refused tokens a second are examined', async (t) => {
     const { app, lines } = await start(t, own)
     let time = Math.ceil(performance.now())
     t.mock.method(performance, 'now', () => time)
@@ -364,7 +366,7 @@ suite('a flood of refused tokens', () => {
     t.assert.equal(lines.length, 1)
   })
 
-  test('does not keep verified tokens from being looked at', async (t) => {
+  test('verified tokens are examined during a flood of other tokens', async (t) => {
     await using issuer = await LocalIssuer.start()
     const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
     for (let sent = 0; sent < 20; sent++) await refuse(t, app, 'a.b.c')
@@ -373,7 +375,7 @@ suite('a flood of refused tokens', () => {
   })
 })
 
-test('each instance gives its own hints', async (t) => {
+test('each instance of the plugin logs its own hints', async (t) => {
   const one = await start(t, own)
   const two = await start(t, own)
   for (const { app, lines } of [one, two]) {
@@ -382,19 +384,26 @@ test('each instance gives its own hints', async (t) => {
   }
 })
 
-test('the log lines that the documents explain are those of the library', (t) => {
-  const root = join(import.meta.dirname, '../..')
-  const code = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => readFileSync(join(root, 'lib', file), 'utf8'))
-    .join('\n')
-  const explained = Array.from(
-    readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8').matchAll(/\*\*`(.+?)`\*\*/g),
-    ([, line]) => line!,
-  )
-  t.assert.notEqual(explained.length, 0)
+test('a missing kid is logged once for each issuer', async (t) => {
+  await using one = await LocalIssuer.start()
+  await using two = await LocalIssuer.start()
+  const { app, lines } = await start(t, {
+    issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
+  })
+  for (const issuer of [one, two]) {
+    for (const kid of [undefined, null, 1, undefined]) {
+      const { statusCode, body } = await call(app, await issuer.token({ header: { kid } }))
+      t.assert.equal(statusCode, 401)
+      t.assert.match(body, /Unable to find appropriate key/)
+    }
+    t.assert.equal((await call(app, await issuer.token())).statusCode, 200)
+  }
   t.assert.deepEqual(
-    explained.filter((line) => !code.includes(line)),
-    [],
+    lines.map(({ level, issuer }) => [level, issuer]),
+    [
+      [warn, one.issuer],
+      [warn, two.issuer],
+    ],
   )
+  t.assert.match(lines[0]!.msg, /without kid.* in the header and in the JWK Set \(RFC 7515 section 4\.1\.4\)/)
 })

@@ -11,7 +11,7 @@ const issuer = await LocalIssuer.start()
 const options = { issuer: issuer.issuer, audience: 'api' }
 test.after(() => issuer.close())
 
-suite('a callback that throws nothing', () => {
+suite('a callback that throws undefined', () => {
   const throwsNothing = (): never => {
     throw undefined
   }
@@ -22,14 +22,14 @@ suite('a callback that throws nothing', () => {
     ['rejects with', rejectsNothing],
   ] as const) {
     for (const name of ['getToken', 'isRevoked', 'formatUser'] as const) {
-      test(`lets nobody in: ${name} ${how} undefined`, async (t) => {
+      test(`a request is refused if ${name} ${how} undefined`, async (t) => {
         const app = await createApp({ ...options, [name]: callback })
         t.after(() => app.close())
         t.assert.equal((await call(app, await issuer.token())).statusCode, 500)
       })
     }
 
-    test(`lets nobody in: check ${how} undefined`, async (t) => {
+    test(`a request is refused if check ${how} undefined`, async (t) => {
       const app = await createApp(options)
       t.after(() => app.close())
       const onRequest = [app.authorize({ check: callback }), app.authenticate]
@@ -41,7 +41,7 @@ suite('a callback that throws nothing', () => {
 
 suite('authenticate', () => {
   for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
-    test(`works as ${hook}`, async (t) => {
+    test(`authenticate works as ${hook}`, async (t) => {
       const app = await createApp(options)
       app.post('/', { [hook]: app.authenticate }, async (request) => ({
         sub: request.user.sub,
@@ -55,7 +55,7 @@ suite('authenticate', () => {
     })
   }
 
-  test('works on an HTTP/2 server', async (t) => {
+  test('authenticate works on an HTTP/2 server', async (t) => {
     const app = Fastify({ http2: true })
     await app.register(jwksAuth, options)
     app.get('/', { onRequest: app.authenticate }, async (request) => request.user.sub)
@@ -75,7 +75,7 @@ suite('authenticate', () => {
     t.assert.equal(await status({ authorization: `Bearer ${await issuer.token()}` }), 200)
   })
 
-  test('works as a hook of the whole instance', async (t) => {
+  test('authenticate works as a hook of the whole instance', async (t) => {
     const app = Fastify()
     await app.register(jwksAuth, options)
     app.addHook('onRequest', app.authenticate)
@@ -84,7 +84,7 @@ suite('authenticate', () => {
     t.assert.equal((await call(app, await issuer.token(), '/')).body, 'someone')
   })
 
-  test('may be awaited directly', async (t) => {
+  test('authenticate may be awaited in a handler', async (t) => {
     const app = await createApp(options)
     app.get('/', async (request, reply) => {
       await app.authenticate(request, reply)
@@ -94,7 +94,7 @@ suite('authenticate', () => {
     t.assert.equal((await call(app, await issuer.token(), '/')).body, 'someone')
   })
 
-  test('throws an error that can be told by its class, code and status', async (t) => {
+  test('authenticate throws a JwksAuthError with a code and a status', async (t) => {
     const app = await createApp(options)
     app.get('/', async (request, reply) => {
       const error: unknown = await app.authenticate(request, reply).catch((reason: unknown) => reason)
@@ -105,7 +105,7 @@ suite('authenticate', () => {
     t.assert.deepEqual((await app.inject('/')).json(), ['authorization_header_missing', 401])
   })
 
-  test('works inside @fastify/auth beside another strategy', async (t) => {
+  test('authenticate works with another strategy in @fastify/auth', async (t) => {
     const app = Fastify()
     await app.register(jwksAuth, options)
     await app.register(fastifyAuth)
@@ -122,7 +122,7 @@ suite('authenticate', () => {
     t.assert.equal(verdict(await app.inject('/')).code, 'authorization_header_missing')
   })
 
-  test('lets an error that is no refusal pass through without a challenge', async (t) => {
+  test('an error that is no refusal is passed on without a challenge', async (t) => {
     const app = await createApp(options)
     const meddle = async (request: FastifyRequest): Promise<void> => {
       Object.defineProperty(request, 'headers', {
@@ -137,13 +137,13 @@ suite('authenticate', () => {
     t.assert.equal(response.headers['www-authenticate'], undefined)
   })
 
-  test('never skips OPTIONS', async (t) => {
+  test("authenticate doesn't skip OPTIONS requests", async (t) => {
     const app = await createApp(options)
     app.options('/', { onRequest: app.authenticate }, async () => 'x')
     t.assert.equal((await app.inject({ method: 'OPTIONS', url: '/' })).statusCode, 401)
   })
 
-  test('costs nothing a second time in one request', async (t) => {
+  test('a second authenticate in one request does nothing', async (t) => {
     let formatted = 0
     const app = await createApp({ ...options, formatUser: () => ({ made: ++formatted }) as never })
     app.get(
@@ -155,8 +155,8 @@ suite('authenticate', () => {
   })
 })
 
-suite('a request is verified by the instance that is asked', () => {
-  /** Routes that are older than the plugin, so that their requests lack its decorators. */
+suite('the instance that verifies a request', () => {
+  /** Declares routes before the plugin is registered, so that their requests have none of its decorators. */
   async function createOlder(): Promise<FastifyInstance> {
     const app = Fastify()
     app.register(async (scope) => {
@@ -180,7 +180,7 @@ suite('a request is verified by the instance that is asked', () => {
     return app
   }
 
-  test('also in a scope that is older than the plugin', async (t) => {
+  test('a request is verified in a scope that was declared before the plugin', async (t) => {
     const app = await createOlder()
     for (const url of ['/secured', '/scope']) {
       t.assert.equal(verdict(await app.inject(url)).code, 'authorization_header_missing', url)
@@ -193,7 +193,7 @@ suite('a request is verified by the instance that is asked', () => {
       t.assert.equal((await call(app, token, url)).statusCode, 200, url)
   })
 
-  test('and not by another one, which accepts other tokens', async (t) => {
+  test('a request is verified by each instance whose hook it has', async (t) => {
     await using other = await LocalIssuer.start()
     const app = Fastify()
     const hooks: AuthenticateHook[] = []
@@ -208,7 +208,7 @@ suite('a request is verified by the instance that is asked', () => {
     t.assert.equal(verdict(await call(app, await other.token(), '/both')).code, 'invalid_claims')
   })
 
-  test('whatever an application puts in accessToken', async (t) => {
+  test('a request is verified although the application has set accessToken', async (t) => {
     const app = Fastify()
     await app.register(jwksAuth, options)
     app.addHook('onRequest', async (request) => void (request.accessToken = {} as never))
@@ -218,41 +218,41 @@ suite('a request is verified by the instance that is asked', () => {
 })
 
 suite('authenticateOptional', () => {
-  test('lets a request without an Authorization header pass as nobody', async (t) => {
+  test('authenticateOptional permits a request without an Authorization header', async (t) => {
     const app = await createApp(options)
     const response = await app.inject('/optional')
     t.assert.deepEqual(response.json(), { user: null })
     t.assert.equal(response.headers['www-authenticate'], undefined)
   })
 
-  test('sets the user of a good token', async (t) => {
+  test('authenticateOptional sets the user of a good token', async (t) => {
     const app = await createApp(options)
     const response = await call(app, await issuer.token(), '/optional')
     t.assert.equal(response.json<{ user: { sub: string } }>().user.sub, 'someone')
   })
 
   for (const authorization of ['', 'Bearer', 'Basic YTpi', 'Bearer x', 'Bearer a b']) {
-    test(`refuses the header "${authorization}"`, async (t) => {
+    test(`authenticateOptional refuses the header "${authorization}"`, async (t) => {
       const app = await createApp(options)
       t.assert.equal((await app.inject({ url: '/optional', headers: { authorization } })).statusCode, 401)
     })
   }
 
-  test('refuses an expired token', async (t) => {
+  test('authenticateOptional refuses an expired token', async (t) => {
     const app = await createApp(options)
     const response = await call(app, await issuer.token({ claims: { exp: 1 } }), '/optional')
     t.assert.equal(verdict(response).code, 'token_expired')
   })
 })
 
-suite('what a request holds', () => {
-  test('user and accessToken are null where nothing was authenticated', async (t) => {
+suite('user and accessToken', () => {
+  test('user and accessToken are null if the request was not authenticated', async (t) => {
     const app = await createApp(options)
     app.get('/', async (request) => [request.user, request.accessToken])
     t.assert.deepEqual((await app.inject('/')).json(), [null, null])
   })
 
-  test('user and accessToken stay null where the token is refused', async (t) => {
+  test('user and accessToken stay null if the token is refused', async (t) => {
     const app = await createApp(options)
     app.get('/', async (request, reply) => {
       await app.authenticate(request, reply).catch(() => {})
@@ -280,7 +280,7 @@ suite('what a request holds', () => {
     t.assert.equal((await call(app, token, '/')).body, 'frozen')
   })
 
-  test('accessToken holds claims, header and the token as it came', async (t) => {
+  test('accessToken has the claims, the header and the token itself', async (t) => {
     const app = await createApp(options)
     app.get('/', { onRequest: app.authenticate }, async (request) => request.accessToken)
     const token = await issuer.token()
@@ -294,7 +294,7 @@ suite('what a request holds', () => {
     t.assert.equal(held.raw, token)
   })
 
-  test('one request’s user is not that of another at the same time', async (t) => {
+  test('concurrent requests have their own users', async (t) => {
     const app = await createApp(options)
     const subjects = Array.from({ length: 50 }, (_, index) => `user ${index}`)
     const answers = await Promise.all(
@@ -311,7 +311,7 @@ suite('getToken', () => {
   const fromQuery = (request: FastifyRequest): string | undefined =>
     (request.query as { token?: string }).token
 
-  test('finds the token instead of the Authorization header', async (t) => {
+  test('getToken replaces the Authorization header', async (t) => {
     const app = await createApp({ ...options, getToken: fromQuery })
     const token = await issuer.token()
     t.assert.equal((await app.inject(`/secured?token=${token}`)).statusCode, 200)
@@ -325,7 +325,7 @@ suite('getToken', () => {
     ['a promise of an opaque token', Promise.resolve('x')],
     ['an object', {}],
   ] as const) {
-    test(`${title} of it is not a readable token`, async (t) => {
+    test(`${title} from getToken is not a readable token`, async (t) => {
       const app = await createApp({ ...options, getToken: () => value as never })
       for (const url of ['/secured', '/optional']) {
         t.assert.equal(verdict(await app.inject(url)).message, 'Unable to parse authentication token.')
@@ -333,13 +333,13 @@ suite('getToken', () => {
     })
   }
 
-  test('it may be asynchronous', async (t) => {
+  test('getToken may be asynchronous', async (t) => {
     const app = await createApp({ ...options, getToken: async (request) => fromQuery(request) })
     t.assert.equal((await app.inject(`/secured?token=${await issuer.token()}`)).statusCode, 200)
     t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
   })
 
-  test('null of it is no token', async (t) => {
+  test('null from getToken is no token', async (t) => {
     const app = await createApp({ ...options, getToken: () => null as never })
     t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
     t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
@@ -353,9 +353,9 @@ suite('getToken', () => {
         throw mine
       },
     ],
-    ['rejects', () => Promise.reject(mine)],
+    ['rejects with', () => Promise.reject(mine)],
   ] as const) {
-    test(`one that ${title} is a refusal, its error unchanged and without a challenge`, async (t) => {
+    test(`an error that getToken ${title} is passed on unchanged and without a challenge`, async (t) => {
       const app = await createApp({ ...options, getToken })
       for (const url of ['/secured', '/optional']) {
         t.assert.deepEqual(verdict(await app.inject(url)), {
@@ -370,7 +370,7 @@ suite('getToken', () => {
 })
 
 suite('formatUser', () => {
-  test('makes the user, for each request, of claims and request', async (t) => {
+  test('formatUser makes the user of each request from the claims and the request', async (t) => {
     const formatUser = (claims: { sub?: string }, request: FastifyRequest): never =>
       ({ id: claims.sub, url: request.url }) as never
     const app = await createApp({ ...options, formatUser })
@@ -381,7 +381,7 @@ suite('formatUser', () => {
     })
   })
 
-  test('may be asynchronous, and its result is the application’s own', async (t) => {
+  test('formatUser may be asynchronous, and its result is not frozen', async (t) => {
     const app = await createApp({ ...options, formatUser: async (claims) => ({ id: claims.sub }) as never })
     app.get('/', { onRequest: app.authenticate }, async (request) => {
       Object.assign(request.user, { more: 1 })
@@ -398,13 +398,13 @@ suite('formatUser', () => {
       },
     ],
     [
-      'rejects',
+      'rejects with',
       async () => {
         throw new JwksAuthError({ code: 'invalid_claims', statusCode: 401, message: 'mine' })
       },
     ],
   ] as const) {
-    test(`one that ${title} is a refusal, its error unchanged, without a challenge and without a user`, async (t) => {
+    test(`an error that formatUser ${title} is passed on unchanged, without a challenge and without a user`, async (t) => {
       const app = await createApp({ ...options, formatUser })
       let left: unknown
       app.addHook('onResponse', async (request) => void (left = [request.user, request.accessToken]))
@@ -420,7 +420,7 @@ suite('formatUser', () => {
   }
 })
 
-test('an error of the application’s log passes through unchanged, and nobody gets in', async (t) => {
+test('an error of the application’s logger is passed on unchanged, and the request is refused', async (t) => {
   const full = (): never => {
     throw new Error('no space left')
   }
@@ -430,7 +430,7 @@ test('an error of the application’s log passes through unchanged, and nobody g
     fatal: quiet,
     error: quiet,
     warn: full,
-    // Fastify's own lines about the request and its response find room.
+    // Fastify's own lines about the request and its response don't throw.
     info: (entry: object) => ('req' in entry || 'res' in entry ? quiet() : full()),
     debug: quiet,
     trace: quiet,

@@ -5,16 +5,17 @@ import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import { exportSPKI, importJWK, type CryptoKey } from 'jose'
 import { call, createApp, verdict } from '../../helpers/app.ts'
+import { allChangedTokens, changedTokens } from '../../helpers/changed-tokens.ts'
 import { createKeyPair, sign, LocalIssuer, unsignedToken } from '../../helpers/issuer.ts'
 
-/** Tokens that somebody without the issuer's key could make. None gets through, each has its code. */
+/** Tokens that an attacker without the key of the issuer can make. Each is refused with its code. */
 
 const key = await createKeyPair('RS256', 'known')
 const issuer = await LocalIssuer.start({ key })
 const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
 test.after(() => Promise.all([app.close(), issuer.close()]))
 
-test('the token that the forgeries are made of is good', async (t) => {
+test('the token that the forged tokens are made from is accepted', async (t) => {
   const response = await call(app, await issuer.token())
   t.assert.equal(response.statusCode, 200)
 })
@@ -22,7 +23,7 @@ test('the token that the forgeries are made of is good', async (t) => {
 suite('no signature', () => {
   for (const alg of ['none', 'None', 'NONE', 'nOnE', 'none ', '']) {
     for (const signature of ['', 'AAAA']) {
-      test(`alg ${JSON.stringify(alg)} with signature "${signature}" is an algorithm not allowed`, async (t) => {
+      test(`a token with alg ${JSON.stringify(alg)} and the signature "${signature}" is refused for its algorithm`, async (t) => {
         const token = unsignedToken({ alg, kid: 'known' }, issuer.claims(), signature)
         t.assert.equal(verdict(await call(app, token)).code, 'invalid_algorithm')
       })
@@ -30,14 +31,14 @@ suite('no signature', () => {
   }
 
   for (const alg of [undefined, null, 1, ['RS256'], { RS256: 1 }, 'constructor', '__proto__']) {
-    test(`alg ${JSON.stringify(alg)} is an algorithm not allowed`, async (t) => {
+    test(`a token with alg ${JSON.stringify(alg)} is refused for its algorithm`, async (t) => {
       const token = unsignedToken({ alg, kid: 'known' }, issuer.claims(), 'AAAA')
       t.assert.equal(verdict(await call(app, token)).code, 'invalid_algorithm')
     })
   }
 
   for (const signature of ['', 'A', 'AA', 'AAAA', '!!!!', '=']) {
-    test(`the signature "${signature}" is invalid`, async (t) => {
+    test(`a token with the signature "${signature}" is refused for its signature`, async (t) => {
       const token = unsignedToken({ alg: 'RS256', kid: 'known' }, issuer.claims(), signature)
       t.assert.equal(verdict(await call(app, token)).code, 'token_invalid_signature')
     })
@@ -49,15 +50,15 @@ suite('HMAC with the public key', async () => {
   const pem = await exportSPKI(publicKey)
   const keyObject = createPublicKey({ key: { ...key.jwk }, format: 'jwk' })
   const forms: Record<string, string | Buffer> = {
-    'its PEM': pem,
-    'its PEM without the last newline': pem.trim(),
-    'its PEM without armour': pem.replace(/-----.*-----|\n/g, ''),
-    'its PKCS#1 PEM': keyObject.export({ type: 'pkcs1', format: 'pem' }),
-    'its DER': keyObject.export({ type: 'spki', format: 'der' }),
-    'its JWK': JSON.stringify(key.jwk),
-    'its JWK Set': JSON.stringify({ keys: [key.jwk] }),
-    'its modulus': Buffer.from(key.jwk.n!, 'base64url'),
-    'its kid': 'known',
+    'the PEM of the public key': pem,
+    'the PEM without its last newline': pem.trim(),
+    'the PEM without armour': pem.replace(/-----.*-----|\n/g, ''),
+    'the PKCS#1 PEM of the public key': keyObject.export({ type: 'pkcs1', format: 'pem' }),
+    'the DER of the public key': keyObject.export({ type: 'spki', format: 'der' }),
+    'the JWK of the public key': JSON.stringify(key.jwk),
+    'the JWK Set': JSON.stringify({ keys: [key.jwk] }),
+    'the modulus of the public key': Buffer.from(key.jwk.n!, 'base64url'),
+    'the kid': 'known',
     'an empty key': '',
   }
   for (const [form, secret] of Object.entries(forms)) {
@@ -66,7 +67,7 @@ suite('HMAC with the public key', async () => {
       ['HS384', 'sha384'],
       ['HS512', 'sha512'],
     ] as const) {
-      test(`${alg} with ${form} is an algorithm not allowed`, async (t) => {
+      test(`a token that is signed by ${alg} with ${form} is refused for its algorithm`, async (t) => {
         const input = unsignedToken({ alg, kid: 'known' }, issuer.claims()).slice(0, -1)
         const signature = createHmac(hash, secret).update(input).digest('base64url')
         t.assert.equal(verdict(await call(app, `${input}.${signature}`)).code, 'invalid_algorithm')
@@ -75,7 +76,7 @@ suite('HMAC with the public key', async () => {
   }
 
   for (const alg of ['RS256', 'ES256', 'PS256']) {
-    test(`an HMAC passed off as ${alg} is refused`, async (t) => {
+    test(`a token with an HMAC of the public key as ${alg} signature is refused`, async (t) => {
       const input = unsignedToken({ alg, kid: 'known' }, issuer.claims()).slice(0, -1)
       const signature = createHmac('sha256', pem).update(input).digest('base64url')
       t.assert.equal(verdict(await call(app, `${input}.${signature}`)).status, 401)
@@ -83,14 +84,14 @@ suite('HMAC with the public key', async () => {
   }
 })
 
-suite('keys and addresses in the token', () => {
-  test('no request leaves towards an address that a token names', async (t) => {
+suite('keys and URLs in a token', () => {
+  test('no request is sent to a URL that a token names', async (t) => {
     let visits = 0
     const trap = createServer((_request, response) => {
       visits += 1
-      response.end(JSON.stringify({ keys: [stranger.jwk] }))
+      response.end(JSON.stringify({ keys: [attacker.jwk] }))
     })
-    const stranger = await createKeyPair('RS256', 'known')
+    const attacker = await createKeyPair('RS256', 'known')
     t.after(() => trap.close())
     trap.listen(0, '127.0.0.1')
     await once(trap, 'listening')
@@ -101,16 +102,16 @@ suite('keys and addresses in the token', () => {
       { x5u: `${address}/cert` },
       { jku: `${address}/jwks`, kid: `${address}/jwks` },
       { kid: '../../jwks' },
-      { jwk: stranger.jwk },
+      { jwk: attacker.jwk },
       { x5c: ['MIIB'] },
-      { jwk: stranger.jwk, kid: undefined },
+      { jwk: attacker.jwk, kid: undefined },
     ]
     for (const header of headers) {
-      const response = await call(app, await sign(stranger, issuer.claims(), header))
+      const response = await call(app, await sign(attacker, issuer.claims(), header))
       t.assert.equal(response.statusCode, 401, JSON.stringify(header))
     }
     for (const iss of [address, `${issuer.issuer}@${address.slice(7)}`, `${issuer.issuer}.evil.example`]) {
-      const response = await call(app, await sign(stranger, issuer.claims({ iss })))
+      const response = await call(app, await sign(attacker, issuer.claims({ iss })))
       t.assert.equal(verdict(response).code, 'invalid_claims', iss)
     }
     t.assert.equal(visits, 0)
@@ -119,7 +120,7 @@ suite('keys and addresses in the token', () => {
     t.assert.deepEqual(others, [])
   })
 
-  test('a token whose issuer is not configured costs no request at all', async (t) => {
+  test('a token of an issuer that is not configured causes no request', async (t) => {
     await using quiet = await LocalIssuer.start()
     const fresh = await createApp({ issuer: quiet.issuer, audience: 'api' })
     t.after(() => fresh.close())
@@ -144,20 +145,24 @@ suite('keys and addresses in the token', () => {
 })
 
 suite('a changed token', () => {
-  for (const alg of ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const) {
-    test(`with any character of an ${alg} token changed is refused`, async (t) => {
+  const algorithms = ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
+  for (const alg of algorithms) {
+    // One of each key type is enough to change all characters: decoding doesn't depend on the hash or the padding.
+    const isFull = alg === 'RS256' || alg === 'ES256' || alg === 'EdDSA'
+    const change = isFull ? 'any changed character' : 'a changed character in any segment'
+    test(`a token with ${alg} and ${change} is refused`, async (t) => {
       await using other = await LocalIssuer.start({ key: await createKeyPair(alg) })
       const target = await createApp({ issuer: other.issuer, audience: 'api' })
       t.after(() => target.close())
       const token = await other.token()
       t.assert.equal((await call(target, token)).statusCode, 200)
-      for (const changed of changes(token)) {
+      for (const changed of isFull ? allChangedTokens(token) : changedTokens(token)) {
         t.assert.equal((await call(target, changed)).statusCode, 401, changed)
       }
     })
   }
 
-  test('with a character more or less at the end is refused', async (t) => {
+  test('a token with more or fewer characters at its end is refused', async (t) => {
     const token = await issuer.token()
     for (const changed of [
       `${token}A`,
@@ -171,7 +176,7 @@ suite('a changed token', () => {
     }
   })
 
-  test('made of the halves of two good ones is refused', async (t) => {
+  test('a token with the parts of two good tokens is refused', async (t) => {
     const [first, second] = [await issuer.token(), await issuer.token({ claims: { sub: 'admin' } })]
     const [header, , signature] = first.split('.')
     t.assert.equal(
@@ -181,22 +186,7 @@ suite('a changed token', () => {
   })
 })
 
-/**
- * Every character as another one of the base64url alphabet; the last ones of the segments as every other one, since
- * that is where lenient decoders look away.
- */
-function* changes(token: string): Generator<string> {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-  for (const [index, character] of token.split('').entries()) {
-    const isLast = token[index + 1] === '.' || index === token.length - 1
-    const others = isLast ? alphabet.split('') : [alphabet[alphabet.indexOf(character) ^ 1]!]
-    for (const other of others) {
-      if (other !== character) yield token.slice(0, index) + other + token.slice(index + 1)
-    }
-  }
-}
-
-test('an answer never holds anything of the token', async (t) => {
+test('no answer contains text of the token', async (t) => {
   const marker = 'm4rk3r'
   const tokens = [
     await issuer.token({ claims: { iss: marker } }),
@@ -215,7 +205,7 @@ test('an answer never holds anything of the token', async (t) => {
   }
 })
 
-test('whatever bytes come as a header, the answer is a 401', async (t) => {
+test('an Authorization header with strange bytes is answered 401', async (t) => {
   const strange = [
     '\u00e9',
     '\u00ff'.repeat(100),

@@ -1,142 +1,324 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { suite, test, type TestContext } from 'node:test'
-import type { LightMyRequestResponse } from 'fastify'
-import type { AuthorizeOptions, JwksAuthOptions } from '../../../lib/index.ts'
+import { after, suite, test, type TestContext } from 'node:test'
+import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
+import jwksAuth, { type AuthorizeOptions, type JwksAuthOptions } from '../../../lib/index.ts'
 import { refusals } from '../../../lib/errors.ts'
-import { refusedHeaders, refusedTokens, unreadableTokens } from '../../helpers/answers.ts'
 import { call, createApp, verdict } from '../../helpers/app.ts'
-import { createKeyPair, sign, LocalIssuer, type TokenParts } from '../../helpers/issuer.ts'
+import {
+  createKeyPair,
+  LocalIssuer,
+  now,
+  sign,
+  unsignedToken,
+  type TokenParts,
+} from '../../helpers/issuer.ts'
 import { docs } from './documents.ts'
 
-// Each row of the table in docs/answers.md is provoked. A refusal of lib/errors.ts without a row, or a row that nothing here
-// provokes, fails.
+/**
+ * The table of docs/answers.md. Each row is provoked in at least one way, and each answer is compared with the row. A refusal of
+ * lib/errors.ts without a row fails, and so does a row that nothing here provokes.
+ */
 
 const cells = /^\| (.+?) +\| (\d{3}) +\| `(\w+)` +\| (?:`(.+?)`|none) +\| (.+?) +\| (.+?) +\|$/gm
 const rows = Array.from(
   readFileSync(join(docs, 'answers.md'), 'utf8').matchAll(cells),
-  ([, title, status, code, challenge, message, reason]) => ({
-    title: title!,
+  ([, title, status, code, challenge, message]) => ({
+    title: title!.replaceAll("'", '’'),
     answer: { status: Number(status), code, message, challenge },
-    reason: reason!,
   }),
 )
 
-type Provoke = (issuer: LocalIssuer) => Promise<LightMyRequestResponse>
+const issuer = await LocalIssuer.start()
+const app = await createAppWith({})
+after(() => Promise.all([app.close(), issuer.close()]))
 
-const provocations: Record<string, Provoke> = {
-  'no Authorization header, or an empty one': header('none'),
-  'another scheme than Bearer': header('another scheme'),
-  '`Bearer` and no token': header('Bearer alone'),
-  '`Bearer` and more than a token': header('three parts'),
-  'not a JWT': unreadable('an opaque token'),
-  'a `crit` header': unreadable('an unknown crit'),
-  'another `iss`, or none': token('of another issuer'),
-  'an algorithm that isn’t allowed, `none`, HS256 where keys are published': token(
-    'with an algorithm that is not allowed',
-  ),
-  'no `kid`, or one that the issuer has no key for': token('with an unknown kid'),
-  'a signature by another key': async (issuer) => {
-    const stranger = await createKeyPair('ES256', issuer.key.jwk.kid)
-    return ask(issuer, await sign(stranger, issuer.claims()))
+async function createAppWith(options: Partial<JwksAuthOptions>): Promise<FastifyInstance> {
+  return createApp({ issuer: issuer.issuer, audience: 'api', ...options } as JwksAuthOptions)
+}
+
+type Provoke = () => Promise<LightMyRequestResponse>
+
+const object = Buffer.from('{}').toString('base64url')
+const notUtf8 = Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]).toString('base64url')
+
+/** By the case of a row: what provokes its answer. */
+const provocations: Record<string, Record<string, Provoke>> = {
+  'no Authorization header, or an empty one': {
+    'a request without an Authorization header': header(undefined),
+    'a request with an empty Authorization header': header(''),
   },
-  'the `typ` of another kind of JWT': token('of another kind'),
-  'a claim that is missing or mistyped': token('without exp'),
-  '`exp` has passed': token('that has expired'),
-  '`nbf` lies ahead': token('that is not active yet'),
-  'older than `maxTokenAge`': token('that is too old'),
-  'another audience': token('for another audience'),
-  'another value of one of `claims`': token('with another value of a claim'),
-  '`isRevoked` says so': async (issuer) => ask(issuer, await issuer.token(), { isRevoked: () => true }),
-  '`authorize` finds a scope missing': rule({ scope: 'read:ping' }),
-  '`authorize` finds a claim missing, or `check` says no': rule({ check: () => false }),
-  '`authorize` finds that the user has to authenticate otherwise, or anew': rule({
-    acr: 'urn:acme:mfa',
-    maxAuthAge: 300_000,
-  }),
-  'the issuer can’t be reached and no usable key of it is known': async (issuer) => {
-    issuer.on('/jwks', (_request, response) => response.destroy())
-    return ask(issuer, await issuer.token())
+  'another scheme than Bearer': {
+    'another scheme': header('Basic YTpi'),
+    'a scheme that begins with Bearer': header('Bearers x'),
+    'a token without a scheme': header('a.b.c'),
+  },
+  '`Bearer` and no token': {
+    'the word Bearer without a token': header('Bearer'),
+    'the word Bearer and a space': header('Bearer '),
+  },
+  '`Bearer` and more than a token': {
+    'the word Bearer and two words': header('Bearer a b'),
+    'two schemes in one header': header('Bearer a, Basic b'),
+  },
+  'not a JWT': {
+    'an opaque token': token('opaque'),
+    'a token of two segments': token('a.b'),
+    'a token of four segments': token(`${object}.${object}.x.y`),
+    'an encrypted JWT of five segments': token(`${object}.x.y.z.w`),
+    'a token of empty segments': token('..'),
+    'a header that is not JSON': token(`bm90.${object}.x`),
+    'a payload that is not JSON': token(`${object}.bm90.x`),
+    'a header that is an array': token(`W10.${object}.x`),
+    'a payload that is an array': token(`${object}.W10.x`),
+    'a payload that is null': token(`${object}.bnVsbA.x`),
+    'a token with padding': token(`e30=.${object}.x`),
+    'a token with characters that base64url does not have': token(`e3!0.${object}.x`),
+    'a token in base64 instead of base64url': token(`eyJhIjoiw7/Du34ifQ==.${object}.x`),
+    'a token with unused bits in a last character': token(`e31.${object}.x`),
+    'a payload that is not UTF-8': token(`${object}.${notUtf8}.x`),
+    'a header that is not UTF-8': token(`${notUtf8}.${object}.x`),
+    'a token of ten thousand dots': token('.'.repeat(10_000)),
+  },
+  'a `crit` header': {
+    'a crit header with a registered extension': token(
+      unsignedToken({ alg: 'RS256', crit: ['b64'], b64: false }, {}, 'x'),
+    ),
+    'a crit header with an unknown extension': token(
+      unsignedToken({ alg: 'RS256', crit: ['x'], x: 1 }, {}, 'x'),
+    ),
+    'a crit header of null': token(unsignedToken({ alg: 'RS256', crit: null }, {}, 'x')),
+  },
+  'another `iss`, or none': {
+    'a token of another issuer': signed({ claims: { iss: 'https://other.example/' } }),
+    'a token without iss': signed({ claims: { iss: undefined } }),
+  },
+  'an algorithm that isn’t allowed, `none`, HS256 where keys are published': {
+    'an algorithm that is not allowed': signed({}, { algorithms: ['RS256'] }),
+    'the algorithm none': async () => call(app, unsignedToken({ alg: 'none' }, issuer.claims())),
+    'HS256 from an issuer that publishes keys': async () =>
+      call(app, unsignedToken({ alg: 'HS256' }, issuer.claims(), 'AA')),
+  },
+  'no `kid`, or one that the issuer has no key for': {
+    'a token without kid': signed({ header: { kid: undefined } }),
+    'a kid that is a number': signed({ header: { kid: 1 } }),
+    'a kid that is no valid Unicode': signed({ header: { kid: '\ud800' } }),
+    'an unknown kid': signed({ header: { kid: 'x' } }),
+  },
+  'a signature by another key': {
+    'a signature of another key': async () => {
+      const other = await createKeyPair('ES256', issuer.key.jwk.kid)
+      return call(app, await sign(other, issuer.claims()))
+    },
+  },
+  'the `typ` of another kind of JWT': {
+    'the typ of another kind of JWT': signed({ header: { typ: 'logout+jwt' } }),
+  },
+  'a claim that is missing or mistyped': {
+    'a token without exp': signed({ claims: { exp: undefined } }),
+    'a token without aud': signed({ claims: { aud: undefined } }),
+  },
+  '`exp` has passed': {
+    'a token that has expired': signed({ claims: { exp: now() - 10 } }),
+  },
+  '`nbf` lies ahead': {
+    'a token that is not active yet': signed({ claims: { nbf: now() + 60 } }),
+  },
+  'older than `maxTokenAge`': {
+    'a token that is older than maxTokenAge': signed(
+      { claims: { iat: now() - 100 } },
+      { maxTokenAge: 60_000 },
+    ),
+  },
+  'another audience': {
+    'a token for another audience': signed({ claims: { aud: 'other' } }),
+  },
+  'another value of one of `claims`': {
+    'another value of a claim': signed({}, { claims: { token_use: 'access' } }),
+  },
+  '`isRevoked` says so': {
+    'a token that isRevoked reports': signed({}, { isRevoked: () => true }),
+  },
+  '`authorize` finds a scope missing': {
+    'a token without the scope of a rule': rule({ scope: 'read:ping' }),
+  },
+  '`authorize` finds a claim missing, or `check` says no': {
+    'a token without the claim of a rule': rule({ claims: { role: 'admin' } }),
+    'a token that check does not permit': rule({ check: () => false }),
+  },
+  '`authorize` finds that the user has to authenticate otherwise, or anew': {
+    'a token without the authentication of a rule': rule({ acr: 'urn:acme:mfa', maxAuthAge: 300_000 }),
+  },
+  'the issuer can’t be reached and no usable key of it is known': {
+    'an issuer that can not be reached': async () => {
+      issuer.on('/jwks', (_request, response) => response.destroy())
+      try {
+        return await signed({})()
+      } finally {
+        issuer.handlers.clear()
+      }
+    },
   },
 }
 
-suite('the answers of the table', () => {
-  for (const { title, answer } of rows) {
-    test(title, async (t: TestContext) => {
-      await using issuer = await LocalIssuer.start()
-      const provoke = provocations[title.replaceAll("'", '’')]
-      if (!provoke) throw new Error('nothing provokes it')
-      const response = await provoke(issuer)
-      t.assert.deepEqual(verdict(response), answer)
-      t.assert.equal(response.headers['retry-after'], answer.status === 503 ? '1' : undefined)
+suite('the answers of docs/answers.md', () => {
+  for (const { title: row, answer } of rows) {
+    for (const [title, provoke] of Object.entries(provocations[row] ?? {})) {
+      test(`${title} is answered ${answer.status} ${answer.code}`, async (t: TestContext) => {
+        const response = await provoke()
+        t.assert.deepEqual(verdict(response), answer)
+        t.assert.equal(response.headers['retry-after'], answer.status === 503 ? '1' : undefined)
+      })
+    }
+  }
+
+  test('the table of answers has a row for every case that is tested here, and none twice', (t) => {
+    t.assert.deepEqual(rows.map(({ title }) => title).toSorted(), Object.keys(provocations).toSorted())
+  })
+
+  test('the table of answers has every code and every refusal of the library', (t) => {
+    const source = readFileSync(join(docs, '../lib/errors.ts'), 'utf8')
+    const [, union] = /type JwksAuthErrorCode =([^]+?)\n\n/.exec(source)!
+    const codes = Array.from(union!.matchAll(/'(\w+)'/g), ([, code]) => code)
+    t.assert.deepEqual(new Set(rows.map(({ answer }) => answer.code)), new Set(codes))
+    for (const { code, message, statusCode, challengeError } of Object.values(refusals)) {
+      const challenge = `Bearer realm="api"${challengeError ? `, error="${challengeError}"` : ''}`
+      const has = rows.some(
+        ({ answer }) =>
+          answer.code === code &&
+          answer.message === message &&
+          answer.status === statusCode &&
+          answer.challenge === challenge,
+      )
+      t.assert.equal(has, true, message)
+    }
+  })
+
+  test('several audiences are joined by commas in the message', async (t) => {
+    const response = await signed({}, { audience: ['a', 'b'] })()
+    t.assert.equal(verdict(response).message, 'the audience does not match. expected: a, b')
+  })
+
+  test('a crit header is refused before any other part of the token is checked', async (t) => {
+    const requests = issuer.requests.length
+    const bad = { alg: 'RS256', kid: 'x', crit: ['exp'], exp: 1 }
+    const response = await call(app, unsignedToken(bad, { iss: issuer.issuer }))
+    t.assert.equal(verdict(response).message, 'Unable to parse authentication token.')
+    t.assert.equal(issuer.requests.length, requests)
+  })
+
+  for (const spelling of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) {
+    test(`the scheme ${spelling} is accepted, with any white space around the token`, async (t) => {
+      const authorization = `${spelling} \t ${await issuer.token()} `
+      const response = await app.inject({ url: '/secured', headers: { authorization } })
+      t.assert.equal(response.statusCode, 200)
     })
   }
 })
 
-test('the table has a row for every case, and none twice', (t) => {
-  const titles = rows.map(({ title }) => title.replaceAll("'", '’'))
-  t.assert.deepEqual(titles.toSorted(), Object.keys(provocations).toSorted())
-})
+suite('the challenge', () => {
+  const bare = 'Bearer realm="api"'
 
-test('the table has every code and every refusal of the code', (t) => {
-  const source = readFileSync(join(docs, '../lib/errors.ts'), 'utf8')
-  const [, union] = /type JwksAuthErrorCode =([^]+?)\n\n/.exec(source)!
-  const codes = Array.from(union!.matchAll(/'(\w+)'/g), ([, code]) => code)
-  t.assert.deepEqual(new Set(rows.map(({ answer }) => answer.code)), new Set(codes))
-  for (const { code, message, statusCode, challengeError } of Object.values(refusals)) {
-    const challenge = `Bearer realm="api"${challengeError ? `, error="${challengeError}"` : ''}`
-    const has = rows.some(
-      ({ answer }) =>
-        answer.code === code &&
-        answer.message === message &&
-        answer.status === statusCode &&
-        answer.challenge === challenge,
+  test('the challenge has the realm of the options as a quoted string', async (t) => {
+    const other = await createAppWith({ realm: 'my "best" \\ api' })
+    const response = await other.inject('/secured')
+    t.assert.equal(response.headers['www-authenticate'], 'Bearer realm="my \\"best\\" \\\\ api"')
+  })
+
+  test('an error handler of the application keeps the challenge', async (t) => {
+    const other = await createAppWith({})
+    await other.register(async (scope) => {
+      scope.setErrorHandler((error: Error & { statusCode: number }, _request, reply) =>
+        reply.status(error.statusCode).send({ sorry: true }),
+      )
+      scope.get('/sorry', { onRequest: other.authenticate }, async () => 'x')
+    })
+    const response = await other.inject('/sorry')
+    t.assert.equal(response.headers['www-authenticate'], bare)
+    t.assert.deepEqual(response.json(), { sorry: true })
+  })
+
+  test('the challenge is a header of its own next to the challenge of another scheme', async (t) => {
+    const other = await createAppWith({})
+    t.after(() => other.close())
+    other.get(
+      '/both',
+      {
+        onRequest: [
+          async (_request, reply) => void reply.header('www-authenticate', 'Basic realm="a"'),
+          other.authenticate,
+        ],
+      },
+      async () => 'x',
     )
-    t.assert.equal(has, true, message)
-  }
+    const origin = await other.listen()
+    const response = await fetch(`${origin}/both`)
+    t.assert.equal(response.headers.get('www-authenticate'), `Basic realm="a", ${bare}`)
+    const injected = await other.inject('/both')
+    t.assert.deepEqual(injected.headers['www-authenticate'], ['Basic realm="a"', bare])
+  })
+
+  test('the answer has one challenge if the hook refuses the request twice', async (t) => {
+    const other = await createAppWith({})
+    other.get(
+      '/twice',
+      {
+        onRequest: async (request, reply) => {
+          await other.authenticate(request, reply).catch(() => {})
+          await other.authenticate(request, reply)
+        },
+      },
+      async () => 'x',
+    )
+    const response = await other.inject('/twice')
+    t.assert.equal(response.headers['www-authenticate'], bare)
+  })
+
+  test('the answer to a good token has no challenge', async (t) => {
+    const response = await call(app, await issuer.token())
+    t.assert.equal(response.statusCode, 200)
+    t.assert.equal(response.headers['www-authenticate'], undefined)
+  })
+
+  test('every refusal throws a new error', async (t) => {
+    const other = Fastify()
+    await other.register(jwksAuth, { issuer: issuer.issuer, audience: 'api' })
+    const errors: Error[] = []
+    other.setErrorHandler(async (error: Error) => void errors.push(error))
+    other.get('/secured', { onRequest: other.authenticate }, async () => 'x')
+    await other.inject('/secured')
+    await other.inject('/secured')
+    t.assert.equal(errors.length, 2)
+    t.assert.notEqual(errors[0], errors[1])
+  })
 })
 
-async function ask(
-  issuer: LocalIssuer,
-  bearer: string,
-  options: Partial<JwksAuthOptions> = {},
-): Promise<LightMyRequestResponse> {
-  const app = await createApp({ issuer: issuer.issuer, audience: 'api', ...options } as JwksAuthOptions)
-  const response = await call(app, bearer)
-  await app.close()
-  return response
+function header(authorization: string | undefined): Provoke {
+  const headers = authorization === undefined ? {} : { authorization }
+  return async () => app.inject({ url: '/secured', headers })
 }
 
-function header(title: string): Provoke {
-  const [, authorization] = refusedHeaders.find(([name]) => name === title)!
-  return async (issuer) => {
-    const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
-    const response = await app.inject({
-      url: '/secured',
-      headers: authorization === undefined ? {} : { authorization },
-    })
-    await app.close()
+function token(bearer: string): Provoke {
+  return async () => call(app, bearer)
+}
+
+/** A token that the issuer has signed, on an application with these options. */
+function signed(parts: TokenParts, options: Partial<JwksAuthOptions> = {}): Provoke {
+  return async () => {
+    const other = await createAppWith(options)
+    const response = await call(other, await issuer.token(parts))
+    await other.close()
     return response
   }
 }
 
-function unreadable(title: string): Provoke {
-  const [, bearer] = unreadableTokens.find(([name]) => name === title)!
-  return async (issuer) => ask(issuer, bearer)
-}
-
-function token(title: string): Provoke {
-  const [, parts, , , options]: [string, TokenParts, string, string, Partial<JwksAuthOptions>?] =
-    refusedTokens.find(([name]) => name === title)!
-  return async (issuer) => ask(issuer, await issuer.token(parts), options)
-}
-
-function rule(demand: AuthorizeOptions): Provoke {
-  return async (issuer) => {
-    const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
-    app.get('/ruled', { onRequest: app.authorize(demand) }, async () => 'in')
-    const response = await call(app, await issuer.token(), '/ruled')
-    await app.close()
+/** A good token on a route with a rule. */
+function rule(options: AuthorizeOptions): Provoke {
+  return async () => {
+    const other = await createAppWith({})
+    other.get('/ruled', { onRequest: other.authorize(options) }, async () => 'in')
+    const response = await call(other, await issuer.token(), '/ruled')
+    await other.close()
     return response
   }
 }

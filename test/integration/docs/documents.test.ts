@@ -1,23 +1,29 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
+import { createTestIssuer } from '../../../lib/testing/index.ts'
 import { docs, documents } from './documents.ts'
 import { codeBlocks, filled } from './snippets.ts'
 
+/** The documents agree with the code: examples, links, log lines, and the tests that they cite. */
+
+const read = (name: string): string => readFileSync(join(docs, name), 'utf8')
+
 for (const path of documents) {
-  suite(basename(path), () => {
+  const name = basename(path)
+  suite(name, () => {
     const document = readFileSync(path, 'utf8')
 
-    test('its code is what stands in the files that it names', (t) => {
+    test(`the code in ${name} is the code of the files that it names`, (t) => {
       t.assert.equal(document, filled(document, dirname(path)))
     })
 
-    test('its code names a file in every block', (t) => {
+    test(`every code block in ${name} names a file`, (t) => {
       const nameless = codeBlocks(document).filter(({ source }) => source === undefined)
       t.assert.deepEqual(nameless, [])
     })
 
-    test('its links lead somewhere', (t) => {
+    test(`every link in ${name} leads to an existing file and heading`, (t) => {
       const links = Array.from(document.matchAll(/\]\((?!https:)([^)#\s]*)#?([^)\s]*)\)/g))
       t.assert.notEqual(links.length, 0)
       const broken = links.filter(([, file, heading]) => {
@@ -50,12 +56,71 @@ test('every example is in a document, and a test runs it', (t) => {
   )
   for (const example of readdirSync(join(docs, 'examples'))) {
     t.assert.equal(shown.has(example), true, `${example} is in no document`)
-    const isRun = imports.has(example) || isImported(example)
+    const isRun = imports.has(example) || isImportedByExample(example)
     t.assert.equal(isRun, true, `${example} is run by no test`)
   }
 })
 
-/** The headings of a document, as GitHub names them in links. */
+test('docs/troubleshooting.md explains log lines that the library writes', (t) => {
+  const lib = resolve(docs, '../lib')
+  const code = readdirSync(lib, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join(lib, file), 'utf8'))
+    .join('\n')
+  const explained = Array.from(read('troubleshooting.md').matchAll(/\*\*`(.+?)`\*\*/g), ([, line]) => line!)
+  t.assert.notEqual(explained.length, 0)
+  t.assert.deepEqual(
+    explained.filter((line) => !code.includes(line)),
+    [],
+  )
+})
+
+test('docs/testing.md names every member and every option of the test issuer', async (t) => {
+  const document = read('testing.md')
+  await using issuer = await createTestIssuer()
+  const prototype = Object.getPrototypeOf(issuer) as object
+  const members = [...Object.keys(issuer), ...Object.getOwnPropertyNames(prototype)].filter(
+    (name) => name !== 'constructor',
+  )
+  t.assert.notEqual(members.length, 0)
+  const options = 'audience, algorithm, secret, key, path, port, header, expiresIn, forged, keepOld, kid'
+  const missing = [...members, ...options.split(', ')].filter(
+    (name) => !new RegExp(`\`(issuer\\.)?${name}\\b`).test(document),
+  )
+  t.assert.deepEqual(missing, [])
+})
+
+const cited = /\[[\w-]+\]\((\.\.\/test\/[\w./-]+)\) “([^”]+)”/g
+
+for (const name of ['security.md', 'conformance.md']) {
+  const document = read(name)
+
+  suite(`the tests that ${name} cites`, () => {
+    for (const [, path, title] of document.matchAll(cited)) {
+      test(`${name} cites an existing test: ${title}`, (t: TestContext) => {
+        const file = resolve(docs, path!)
+        t.assert.equal(existsSync(file) && isTitleIn(readFileSync(file, 'utf8'), title!), true)
+      })
+    }
+
+    test(`every row of ${name} cites a test`, (t: TestContext) => {
+      const rows = document.split('\n').filter((line) => line.startsWith('| ') && !isHead(line))
+      t.assert.notEqual(rows.length, 0)
+      const bare = rows.filter((row) => row.search(cited) === -1 && !/\| — *\|$/.test(row))
+      t.assert.deepEqual(bare, [])
+    })
+  })
+}
+
+test('docs/security.md has a row for every section of RFC 8725, in order', (t) => {
+  const sections = Array.from(read('security.md').matchAll(/^\| (3\.\d+) /gm), ([, section]) => section)
+  t.assert.deepEqual(
+    sections,
+    Array.from({ length: 12 }, (_, index) => `3.${index + 1}`),
+  )
+})
+
+/** The headings of a document in the form that GitHub uses in links. */
 function anchors(path: string): string[] {
   return Array.from(readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm), ([, heading]) =>
     heading!
@@ -65,10 +130,20 @@ function anchors(path: string): string[] {
   )
 }
 
-/** By another example. */
-function isImported(example: string): boolean {
+function isImportedByExample(example: string): boolean {
   const directory = join(docs, 'examples')
   return readdirSync(directory).some((file) =>
     readFileSync(join(directory, file), 'utf8').includes(`'./${example}'`),
   )
+}
+
+/** A row of column titles, or the line below it. */
+function isHead(line: string): boolean {
+  return /^\| (?:-|section|advisory|threat|demand)/.test(line)
+}
+
+/** Whether a file contains a title as a literal: the title itself, or the part of it that a table holds. "…" matches any text. */
+function isTitleIn(source: string, title: string): boolean {
+  const pieces = title.split('…').map((piece) => piece.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+  return new RegExp(`['"\`]${pieces.join('[^\\n]*')}['"\`]`).test(source)
 }

@@ -7,8 +7,8 @@ import type { IssuerSettings } from '../../../lib/options/issuer-options.ts'
 import { readPluginOptions } from '../../../lib/options/plugin-options.ts'
 import { docs } from './documents.ts'
 
-// What docs/options.md says of each option: that it is there, its default, and what is said of wrong values. The names and
-// the defaults are asked of the code, so that an option that is added or changed has to be here.
+// docs/options.md has each option, its default and its errors. The names and defaults come from the code, so an option that is added or
+// changed must be in the document.
 
 const page = readFileSync(join(docs, 'options.md'), 'utf8')
 const [ofOptions, ofRules] = page.split('## Of a rule') as [string, string]
@@ -19,10 +19,10 @@ const sections = new Map(
   }),
 )
 
-/** What an issuer needs, for the rows that leave it out. */
+/** The required options, for rows without them. */
 const good = { issuer: 'https://id.example', audience: 'api' }
 
-test('every option has a section, and no section is of anything else', (t) => {
+test('every option has a section in docs/options.md, and every section is for an option', (t) => {
   const top = namesKnown({ ...good, '': 0 }).filter(
     (name) => !['prefix', 'logLevel', 'logSerializers'].includes(name),
   )
@@ -32,14 +32,14 @@ test('every option has a section, and no section is of anything else', (t) => {
   t.assert.deepEqual([...sections.keys()].toSorted(), [...top, ...nested].toSorted())
 })
 
-test('every option says its type, its default and what is wrong', (t) => {
+test('every section of docs/options.md has a type, a default and a table of errors', (t) => {
   for (const [name, text] of sections) {
     t.assert.match(text, /^\n- Type: .+\n- Default: .+\n/, name)
     t.assert.match(text, /^\| wrong +\| error +\|$/m, name)
   }
 })
 
-test('the defaults of numbers, flags and texts are those of the code', (t) => {
+test('the defaults in docs/options.md are those of the library', (t) => {
   const { issuers, jwks, cache, realm, allowInsecureIssuers } = readPluginOptions(good)
   const { clockTolerance, requiredClaims, maxTokenAge, profile } = (issuers as IssuerSettings[])[0]!.rules
   const shown = (value: unknown): string =>
@@ -62,7 +62,7 @@ test('the defaults of numbers, flags and texts are those of the code', (t) => {
   }
 })
 
-test('the algorithms are those of the code', (t) => {
+test('the algorithms in docs/options.md are those of the library', (t) => {
   const listed = (options: object): unknown => {
     const { issuers } = readPluginOptions({ ...good, ...options })
     return [...(issuers as IssuerSettings[])[0]!.algorithms]
@@ -75,7 +75,7 @@ test('the algorithms are those of the code', (t) => {
   t.assert.deepEqual(listed({ secret }), ['HS256'])
 })
 
-test('the error of a name that is known one level further down is the one that is thrown', (t) => {
+test('the error for an option of jwks at the top level is the one in docs/options.md', (t) => {
   const [, error, name] = /`(is unknown; did you mean "jwks\.(\w+)"\?)`/.exec(page)!
   t.assert.match(
     messageOf(() => readPluginOptions({ ...good, [name!]: 1 })),
@@ -83,10 +83,10 @@ test('the error of a name that is known one level further down is the one that i
   )
 })
 
-suite('the error of a wrong value is the one that is thrown', () => {
+suite('the errors in docs/options.md', () => {
   for (const [name, text] of sections) {
     for (const { wrong, error } of rows(text)) {
-      test(`${name}: ${wrong}`, (t: TestContext) => {
+      test(`the error for ${wrong} is the one in docs/options.md under ${name}`, (t: TestContext) => {
         const options = valueOf(wrong)
         const isWhole = ['issuer', 'domain', 'audience', 'issuers'].some((own) => Object.hasOwn(options, own))
         const given = isWhole ? options : { ...good, ...options }
@@ -99,7 +99,7 @@ suite('the error of a wrong value is the one that is thrown', () => {
   }
 
   for (const { wrong, error } of rows(ofRules)) {
-    test(`a rule: ${wrong}`, (t: TestContext) => {
+    test(`the error for the rule ${wrong} is the one in docs/options.md`, (t: TestContext) => {
       t.assert.match(
         messageOf(() => readRule(valueOf(wrong))),
         startingWith('authorize', error),
@@ -108,7 +108,7 @@ suite('the error of a wrong value is the one that is thrown', () => {
   }
 })
 
-test('every member of a rule has a row', (t) => {
+test('every member of a rule has a row in docs/options.md', (t) => {
   const known = / known are (.+)$/.exec(messageOf(() => readRule({ '': 0 })))![1]!.split(', ')
   const [members] = ofRules.split('| wrong')
   const named = Array.from(members!.matchAll(/^\| `(\w+)` +\|/gm), ([, name]) => name!)
@@ -131,7 +131,7 @@ function valueOf(code: string): Record<string, unknown> {
   return runInNewContext(`(${code})`) as Record<string, unknown>
 }
 
-/** The option itself, or an entry, a member or (where options are misplaced) a sibling of it. */
+/** Matches an error of the option, of an entry or of a member of it. For misplaced options of `issuers` it is any option. */
 function startingWith(name: string, error: string): RegExp {
   const place = name === 'issuers' ? '.+' : `${escaped(name)}(?:[.[].+)?`
   return new RegExp(`^fastify-jwks-auth: option "${place}" ${escaped(error)}$`)

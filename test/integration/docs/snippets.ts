@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 
 const block = /^```(?<language>\w+)(?: (?<source>\S+))?\n(?<text>.*?)^```$/gms
 
-/** The program code in a document: in which language, and of which file, if it says so. */
+/** The code blocks of a document with their language and, if they name one, their file. */
 export function codeBlocks(document: string): { language: string; source: string | undefined }[] {
   return Array.from(document.matchAll(block), ({ groups }) => ({
     language: groups!.language!,
@@ -12,8 +12,8 @@ export function codeBlocks(document: string): { language: string; source: string
 }
 
 /**
- * A document with what now stands in the files that its code blocks name behind their language: a whole file, or what is
- * between `// #region name` and `// #endregion`, as in ```ts examples/cookie.ts#app
+ * Returns a document with current code in its blocks. A block names its source after its language: a whole file, or the part between
+ * `// #region name` and `// #endregion`, as in ```ts examples/cookie.ts#app
  */
 export function filled(document: string, directory: string): string {
   return document.replaceAll(block, (whole, language: string, source: string | undefined) =>

@@ -3,5 +3,5 @@ import { dirname } from 'node:path'
 import { documents } from './documents.ts'
 import { filled } from './snippets.ts'
 
-// Brings the code in the documents up to date with the files that it is from.
+// Updates the code in the documents from the files that it comes from.
 for (const path of documents) writeFileSync(path, filled(readFileSync(path, 'utf8'), dirname(path)))

@@ -10,7 +10,7 @@ before(async () => {
   key = await createKeyPair('ES256')
 })
 
-/** Looks an issuer up that answers with these documents by URL, and with 404 where there is none. */
+/** Discovers the keys of an issuer with these documents by URL. Other URLs are answered 404. */
 async function discover(
   issuer: string,
   documents: Record<string, unknown>,
@@ -30,7 +30,7 @@ const host = 'https://id.example.com'
 const keys = 'https://keys.example.net/set'
 const [openid, oauth] = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
 
-suite('where the metadata is', () => {
+suite('the URL of the metadata', () => {
   for (const [issuer, first, second] of [
     [host, openid, oauth],
     [`${host}/`, openid, oauth],
@@ -41,13 +41,13 @@ suite('where the metadata is', () => {
   ] as const) {
     const urls = [host + first, host + second] as const
 
-    test(`of ${issuer} first by OpenID Connect, then by RFC 8414`, async () => {
+    test(`the metadata of ${issuer} is fetched from the URL of OpenID Connect, then from that of RFC 8414`, async () => {
       const { asked, jwksUri } = await discover(issuer, {})
       await assert.rejects(jwksUri, new FetchError('HTTP 404', 404))
       assert.deepEqual(asked, urls)
     })
 
-    test(`of ${issuer} either document is taken`, async () => {
+    test(`the metadata of ${issuer} is accepted at either URL`, async () => {
       for (const url of urls) {
         const { jwksUri } = await discover(issuer, { [url]: { issuer, jwks_uri: keys } })
         assert.equal((await jwksUri).href, keys)
@@ -55,12 +55,12 @@ suite('where the metadata is', () => {
     })
   }
 
-  test('RFC 8414 is not asked where OpenID Connect has an answer', async () => {
+  test('the URL of RFC 8414 is not fetched after a good answer', async () => {
     const { asked } = await discover(host, { [host + openid]: { issuer: host, jwks_uri: keys } })
     assert.deepEqual(asked, [host + openid])
   })
 
-  test('a document that is no good is not made up for by the other', async () => {
+  test('the URL of RFC 8414 is not fetched after a document with another issuer', async () => {
     const { asked, jwksUri } = await discover(host, {
       [host + openid]: { issuer: 'https://other.example.com', jwks_uri: keys },
       [host + oauth]: { issuer: host, jwks_uri: keys },
@@ -70,7 +70,7 @@ suite('where the metadata is', () => {
   })
 })
 
-suite('the issuer that the metadata names', () => {
+suite('the issuer in the metadata', () => {
   const names: unknown[] = [
     `${host}/`,
     'https://id.example.com:443',
@@ -82,65 +82,65 @@ suite('the issuer that the metadata names', () => {
     undefined,
   ]
   for (const name of names) {
-    test(`${JSON.stringify(name)} is not ${host}`, async () => {
+    test(`metadata with the issuer ${JSON.stringify(name)} is refused for ${host}`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: { issuer: name, jwks_uri: keys } })
       await assert.rejects(jwksUri, new FetchError('its metadata names another issuer'))
     })
   }
 
-  test('one without its trailing slash is another', async () => {
+  test('metadata without the slash at the end of the issuer is refused', async () => {
     const { jwksUri } = await discover(`${host}/`, { [host + openid]: { issuer: host, jwks_uri: keys } })
     await assert.rejects(jwksUri, new FetchError('its metadata names another issuer'))
   })
 
   for (const document of [null, 'text', 1, [], [{ issuer: host, jwks_uri: keys }]]) {
-    test(`${JSON.stringify(document)} names none`, async () => {
+    test(`the metadata ${JSON.stringify(document)} is refused`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: document })
       await assert.rejects(jwksUri, new FetchError('its metadata names another issuer'))
     })
   }
 })
 
-suite('the jwks_uri', () => {
+suite('the jwks_uri in the metadata', () => {
   for (const uri of [undefined, null, '', '/jwks', 'jwks', 1, [keys], {}]) {
-    test(`${JSON.stringify(uri)} is not usable`, async () => {
+    test(`the jwks_uri ${JSON.stringify(uri)} is refused`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: { issuer: host, jwks_uri: uri } })
       await assert.rejects(jwksUri, new FetchError('its metadata has no usable jwks_uri'))
     })
   }
 
   for (const uri of ['http://id.example.com/jwks', 'file:///jwks.json', 'data:application/json,{}']) {
-    test(`${uri} is not https`, async () => {
+    test(`the jwks_uri ${uri} is refused because it is not https`, async () => {
       const { jwksUri } = await discover(host, { [host + openid]: { issuer: host, jwks_uri: uri } })
       await assert.rejects(jwksUri, new FetchError('its jwks_uri is not https'))
     })
   }
 
-  test('it may be http where that was asked for', async () => {
+  test('the jwks_uri may be http if insecure issuers are allowed', async () => {
     const uri = 'http://id.example.com/jwks'
     const { jwksUri } = await discover(host, { [host + openid]: { issuer: host, jwks_uri: uri } }, true)
     assert.equal((await jwksUri).href, uri)
   })
 
-  test('it may be http on loopback', async () => {
+  test('the jwks_uri may be http on loopback', async () => {
     const uri = 'http://127.0.0.1:8080/jwks'
     const { jwksUri } = await discover(host, { [host + openid]: { issuer: host, jwks_uri: uri } })
     assert.equal((await jwksUri).href, uri)
   })
 })
 
-suite('over HTTP', () => {
+suite('discovery over HTTP', () => {
   const get = async (url: URL, signal = new AbortController().signal): Promise<unknown> =>
     fetchJson(url, { signal, maxResponseSize: 65_536, dispatcher: undefined })
 
-  test('metadata of an issuer with a path is found', async () => {
+  test('the metadata of an issuer with a path is found', async () => {
     await using issuer = await LocalIssuer.start({ key, path: '/realms/a/' })
     assert.equal((await discoverJwksUri(issuer.issuer, false, get)).href, issuer.jwksUri)
     assert.deepEqual(issuer.requests, [`/realms/a${openid}`])
   })
 
   for (const status of [400, 401, 403, 404, 410, 499]) {
-    test(`RFC 8414 is asked after ${status}`, async () => {
+    test(`the URL of RFC 8414 is fetched after ${status}`, async () => {
       await using issuer = await LocalIssuer.start({ key, path: '/realms/a' })
       issuer.on(`/realms/a${openid}`, sendJson({}, status))
       issuer.on(`${oauth}/realms/a`, issuer.metadata)
@@ -156,7 +156,7 @@ suite('over HTTP', () => {
     ['HTML', hostile['is HTML']!],
     ['a connection that ends', hostile['hangs up']!],
   ] as const) {
-    test(`RFC 8414 is not asked after ${name}`, async () => {
+    test(`the URL of RFC 8414 is not fetched after ${name}`, async () => {
       await using issuer = await LocalIssuer.start({ key })
       issuer.on(openid, answer)
       issuer.on(oauth, issuer.metadata)
@@ -165,7 +165,7 @@ suite('over HTTP', () => {
     })
   }
 
-  test('RFC 8414 is not asked when the time is up', async () => {
+  test('the URL of RFC 8414 is not fetched after the timeout', async () => {
     await using issuer = await LocalIssuer.start({ key })
     const abort = new AbortController()
     issuer.on(openid, () => abort.abort('timeout'))
@@ -177,9 +177,9 @@ suite('over HTTP', () => {
     assert.deepEqual(issuer.requests, [openid])
   })
 
-  test("an error that is not the issuer's passes as it is", async () => {
+  test('an error that is no failure of the issuer is passed on unchanged', async () => {
     let asked = 0
-    const error = Object.assign(new RangeError('a fault of our own'), { status: 404 })
+    const error = Object.assign(new RangeError('an error of the library'), { status: 404 })
     const jwksUri = discoverJwksUri(host, false, async () => {
       asked += 1
       throw error

@@ -2,19 +2,19 @@ import * as examples from '../../../docs/examples/providers.ts'
 import type { ResolveIssuer, IssuerOptions } from '../../../lib/index.ts'
 import type { PublishedKey } from '../../helpers/jwk.ts'
 
-/** A provider as it is found in the world: what it publishes, and what its tokens hold. */
+/** What a provider publishes and what its tokens contain. */
 export interface Shape {
   options: IssuerOptions | { issuers: ResolveIssuer }
-  /** Where its keys are found, in this order; the last one is the JWK Set. */
+  /** The URLs that are fetched, in this order. The last one is the JWK Set. */
   urls: string[]
-  /** How it publishes a key. */
+  /** Returns a key as the provider publishes it. */
   publish?: (key: PublishedKey) => PublishedKey
-  /** Keys that it publishes beside. */
+  /** Further keys of its set. */
   others?: (key: PublishedKey) => PublishedKey[]
   header?: object
-  /** Of a right token. */
+  /** The claims of a right token. */
   claims: Record<string, unknown>
-  /** What typical wrong tokens have instead, and the code of the refusal. */
+  /** Typical wrong tokens: their different claims and the code of the refusal. */
   wrong: Record<string, [code: string, claims: Record<string, unknown>]>
 }
 
@@ -72,7 +72,7 @@ export const shapes: Record<string, Shape> = {
       scope: 'openid email profile',
     },
     wrong: {
-      'a token for no API of ours': ['invalid_audience', { aud: 'account' }],
+      'a token for another API': ['invalid_audience', { aud: 'account' }],
       'an ID token': ['invalid_audience', { aud: 'web', typ: 'ID' }],
       'an ID token of the client that is the API': ['invalid_claims', { aud: 'orders', typ: 'ID' }],
       'a token of another realm': ['invalid_claims', { iss: 'https://login.example.com/realms/other' }],
@@ -84,7 +84,7 @@ export const shapes: Record<string, Shape> = {
       `https://login.microsoftonline.com/${entraTenant}/v2.0/.well-known/openid-configuration`,
       `https://login.microsoftonline.com/${entraTenant}/discovery/v2.0/keys`,
     ],
-    // Without alg, and the keys of all tenants are the same.
+    // Entra publishes keys without alg, and the same keys for all tenants.
     publish: ({ alg: _alg, ...key }) => ({ ...certified(key), issuer: entra.issuer }),
     header: jwt,
     claims: {
@@ -104,7 +104,7 @@ export const shapes: Record<string, Shape> = {
         'invalid_claims',
         { iss: `https://login.microsoftonline.com/${otherTenant}/v2.0`, tid: otherTenant },
       ],
-      'a token of version 1': [
+      'a token in version 1': [
         'invalid_claims',
         { iss: `https://sts.windows.net/${entraTenant}/`, aud: `api://${entraApi}`, ver: '1.0' },
       ],
@@ -135,15 +135,15 @@ export const shapes: Record<string, Shape> = {
       ver: '2.0',
     },
     wrong: {
-      'a token of a tenant who is no customer': [
+      'a token of an unknown tenant': [
         'invalid_claims',
         { iss: `https://login.microsoftonline.com/${otherTenant}/v2.0`, tid: otherTenant },
       ],
-      'a token of a customer, in version 1': [
+      'a token of a known tenant in version 1': [
         'invalid_claims',
         { iss: `https://sts.windows.net/${secondTenant}/`, aud: `api://${entraApi}`, ver: '1.0' },
       ],
-      'a token of a look-alike with a customer’s tenant in its name': [
+      'a token of another host with a known tenant in its path': [
         'invalid_claims',
         { iss: `https://login.microsoftonline.com.evil.example/${secondTenant}/v2.0` },
       ],
@@ -257,7 +257,7 @@ export const shapes: Record<string, Shape> = {
         'invalid_claims',
         { sub: 'repo:acme/shop:pull_request', ref: 'refs/pull/7/merge', event_name: 'pull_request' },
       ],
-      'a token for nobody in particular': ['invalid_audience', { aud: 'https://github.com/acme' }],
+      'a token for the default audience': ['invalid_audience', { aud: 'https://github.com/acme' }],
     },
   },
 }

@@ -6,15 +6,15 @@ import type { TestContext } from 'node:test'
 import { createKeyPair, sign, LocalIssuer } from '../../helpers/issuer.ts'
 
 const root = join(import.meta.dirname, '../../..')
-const stranger = await createKeyPair()
+const attackerKey = await createKeyPair()
 
-/** The programs of the README, and under which names a user would keep them. */
+/** The first programs of the README, and the file names that a user would give them. */
 export const firstRoutes: readonly [example: string, program: string][] = [
   ['docs/examples/first.ts', 'server.js'],
   ['docs/examples/first.cjs', 'server.cjs'],
 ]
 
-/** Runs one of them where the package is installed, as it stands in the README but for issuer and port. */
+/** Runs a program of the README where the package is installed. Only its issuer and its port are replaced. */
 export async function protectsFirstRoute(
   t: TestContext,
   directory: string,
@@ -29,7 +29,7 @@ export async function protectsFirstRoute(
   )
   const child = spawn(process.execPath, [program], {
     cwd: directory,
-    // Coverage of the child would be that of dist.
+    // The coverage of the child would be that of dist.
     env: { ...process.env, NODE_V8_COVERAGE: undefined },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -49,11 +49,11 @@ export async function protectsFirstRoute(
   const accepted = await get('/secured/ping', await issuer.token({ claims }))
   t.assert.equal(accepted.status, 200)
   t.assert.equal(await accepted.text(), 'someone')
-  const forged = await get('/secured/ping', await sign(stranger, issuer.claims(claims)))
+  const forged = await get('/secured/ping', await sign(attackerKey, issuer.claims(claims)))
   t.assert.equal(forged.status, 401)
 }
 
-/** Where a server listens, by its log. */
+/** Reads the address of a server from its log. */
 async function addressIn(log: Readable): Promise<string> {
   let text = ''
   for await (const chunk of log) {

@@ -8,7 +8,7 @@ import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { build } from '../../../docs/examples/kubernetes.ts'
 import { call, verdict } from '../../helpers/app.ts'
-import { createAuthority, skip } from '../../helpers/authority.ts'
+import { createCertificate, skip } from '../../helpers/certificate.ts'
 import { createKeyPair, now, sign } from '../../helpers/issuer.ts'
 
 const key = await createKeyPair('RS256')
@@ -27,9 +27,9 @@ const claims = {
 const token = (others: Record<string, unknown> = {}): Promise<string> =>
   sign(key, { iat: now(), nbf: now(), exp: now() + 3607, ...claims, ...others })
 
-/** An API server that shows its keys to those who have the pod's token, and a pod in its cluster. */
+/** Starts an API server that returns its keys to requests with the token of the pod, and an application in a pod. */
 async function setUp(t: TestContext): Promise<{ app: FastifyInstance; asked: unknown[] }> {
-  const { ca, ...certificate } = createAuthority()
+  const { ca, ...certificate } = createCertificate()
   const asked: unknown[] = []
   const server = createServer(certificate, ({ url, headers }, response) => {
     asked.push([url, headers.authorization])
@@ -51,7 +51,7 @@ async function setUp(t: TestContext): Promise<{ app: FastifyInstance; asked: unk
 }
 
 suite('Kubernetes service accounts', { skip }, () => {
-  test('a right token is accepted, with keys from an API server that its own CA vouches for', async (t) => {
+  test("Kubernetes: a right token is accepted, with keys from an API server with a certificate of the cluster's CA", async (t) => {
     const { app, asked } = await setUp(t)
     t.assert.equal((await call(app, await token(), '/orders')).body, claims.sub)
     t.assert.deepEqual(asked, [['/openid/v1/jwks', 'Bearer of-the-pod']])
@@ -61,13 +61,13 @@ suite('Kubernetes service accounts', { skip }, () => {
     'a token of another namespace': ['invalid_claims', { sub: 'system:serviceaccount:other:checkout' }],
     'a token for the API server': ['invalid_audience', { aud: [claims.iss] }],
     'a token of another cluster': ['invalid_claims', { iss: 'https://other.example.com' }],
-    'a token from a secret, without end and audience': [
+    'a token from a Secret, without exp and aud': [
       'invalid_claims',
       { iss: 'kubernetes/serviceaccount', aud: undefined, exp: undefined },
     ],
   }
   for (const [title, [code, others]] of Object.entries(wrong)) {
-    test(`${title} is refused`, async (t) => {
+    test(`Kubernetes: ${title} is refused`, async (t) => {
       const { app } = await setUp(t)
       t.assert.equal(verdict(await call(app, await token(others), '/orders')).code, code)
     })

@@ -17,7 +17,7 @@ async function startServer(...args: string[]): Promise<{ child: ChildProcess; or
 }
 
 suite('a deny-list in Redis', { skip }, () => {
-  test('refuses in one process what another one has revoked', async (t) => {
+  test('a token that one process has revoked is refused by another process', async (t) => {
     const redis = await startRedis()
     const issuer = await LocalIssuer.start()
     const servers = await Promise.all([1, 2].map(async () => startServer(issuer.issuer, redis.path)))
@@ -42,7 +42,7 @@ suite('a deny-list in Redis', { skip }, () => {
     }
   })
 
-  test('knows a token by its jti, and until it has expired', async (t) => {
+  test('a revoked token is stored in Redis by its jti until it expires', async (t) => {
     const redis = await startRedis()
     t.after(() => redis.stop())
     const { issuer, app } = await setUp(t, (options) => build(options, redis.path))
@@ -62,7 +62,7 @@ suite('a deny-list in Redis', { skip }, () => {
     t.assert.equal(await app.redis.expiretime(key), (claims.exp as number) + 60)
   })
 
-  test('lets nobody in while Redis is away', async (t) => {
+  test('every token is refused while Redis is unavailable', async (t) => {
     const redis = await startRedis()
     const { issuer, app } = await setUp(t, (options) => build(options, redis.path))
     const token = await issuer.token({ claims: { jti: 'one' } })

@@ -12,7 +12,7 @@ import type {
   SecretAlgorithm,
 } from '../../../lib/index.ts'
 
-/** Compiles only: what the types of the options let in, and what they keep out. */
+/** Is only compiled: the options that the types accept and refuse. */
 
 const issuer = 'https://issuer.example'
 const domain = 'tenant.example'
@@ -23,7 +23,7 @@ const jwksUri = 'https://keys.example'
 
 const accept = (..._options: JwksAuthOptions[]): void => {}
 
-// One issuer, by its name or in the short form.
+// One issuer, by its identifier or its domain.
 accept({ issuer, audience }, { domain, audience })
 // @ts-expect-error - an issuer is required
 accept({ audience })
@@ -33,9 +33,9 @@ accept({ issuer, domain, audience })
 accept({ issuer: new URL(issuer), audience })
 // @ts-expect-error
 accept({ domain: [domain], audience })
-// @ts-expect-error - perhaps not set
+// @ts-expect-error - may be undefined
 accept({ issuer: process.env.ISSUER, audience })
-// @ts-expect-error - perhaps not set
+// @ts-expect-error - may be undefined
 accept({ domain: process.env.AUTH0_DOMAIN, audience })
 
 // An audience, or false.
@@ -46,9 +46,9 @@ accept({ issuer })
 accept({ issuer, audience: true })
 // @ts-expect-error
 accept({ issuer, audience: undefined })
-// @ts-expect-error - perhaps not set
+// @ts-expect-error - may be undefined
 accept({ issuer, audience: process.env.AUTH0_AUDIENCE })
-// @ts-expect-error - perhaps not set
+// @ts-expect-error - may be undefined
 accept({ issuer, audience: [process.env.AUTH0_AUDIENCE] })
 
 // Published keys or a secret.
@@ -59,12 +59,12 @@ accept({ issuer, audience, secret: new Uint8Array(32), algorithms: ['HS256', 'HS
 accept({ issuer, audience, secret, jwksUri })
 // @ts-expect-error
 accept({ issuer, audience, secret: [1, 2, 3] })
-// @ts-expect-error - perhaps not set
+// @ts-expect-error - may be undefined
 accept({ issuer, audience, secret: process.env.AUTH0_CLIENT_SECRET })
 // @ts-expect-error
 accept({ issuer, audience, jwksUri: new URL(jwksUri) })
 
-// Algorithms by their names.
+// Names of algorithms.
 const algorithms = ['RS256', 'ES512', 'EdDSA', 'Ed25519'] as const
 accept({ issuer, audience, algorithms })
 // @ts-expect-error
@@ -95,7 +95,7 @@ accept({ issuer, audience, profile: 'rfc7519' })
 accept({ issuer, audience, clockTolerance: '5s' })
 expectTypeOf<ClaimValue>().toEqualTypeOf<string | number | boolean>()
 
-// Several issuers, and then none at the top level.
+// Several issuers exclude an issuer at the top level.
 const issuers: readonly IssuerOptions[] = [
   { issuer, audience, jwksUri },
   { domain, audience: false, claims: { token_use: 'access' } },
@@ -127,12 +127,12 @@ expectTypeOf<Beside<'profile'>>().not.toExtend<JwksAuthOptions>()
 accept({ issuers: [{ issuer }] })
 // @ts-expect-error - one of the two
 accept({ issuers: [{ issuer, domain, audience }] })
-// @ts-expect-error - a plugin's option
+// @ts-expect-error - an option of the plugin
 accept({ issuers: [{ issuer, audience, realm: 'ping' }] })
 // @ts-expect-error
 accept({ issuers: { issuer, audience } })
 
-// A function that finds them, at once or not.
+// A synchronous or asynchronous function.
 accept({ issuers: (iss) => (iss === issuer ? { issuer, audience } : undefined) })
 accept({ issuers: async (iss) => issuers.find((entry) => entry.issuer === iss), realm: 'ping' })
 accept({ issuers: () => ({ domain, audience }), jwks: { cooldown: 0 } })
@@ -153,14 +153,14 @@ accept({ issuers: (iss) => ({ issuer: iss }) })
 accept({ issuers: (iss) => iss })
 // @ts-expect-error
 accept({ issuers: async () => true })
-// @ts-expect-error - it is asked for a name
+// @ts-expect-error - the argument is a string
 accept({ issuers: (iss: number) => (iss === 1 ? { issuer, audience } : undefined) })
 // @ts-expect-error - none at the top level
 accept({ issuers: () => undefined, issuer, audience })
 // @ts-expect-error - none at the top level
 accept({ issuers: () => undefined, audience })
 
-// The plugin's own.
+// Options of the plugin.
 const jwks: JwksOptions = {
   refreshInterval: 1,
   maxStale: 1,
@@ -180,10 +180,10 @@ accept({ issuer, audience, jwks: { timeout: '5s' } })
 accept({ issuer, audience, jwks: { dispatcher: 'http://proxy' } })
 // @ts-expect-error
 accept({ issuer, audience, allowInsecureIssuers: 'true' })
-// @ts-expect-error - perhaps not set
+// @ts-expect-error - may be undefined
 accept({ issuer, audience, realm: process.env.REALM })
 
-// Callbacks know what they get.
+// The arguments of callbacks are typed.
 accept({
   issuer,
   audience,
@@ -213,5 +213,5 @@ accept({ issuer, audience, getToken: () => 5 })
 accept({ issuer, audience, formatUser: () => undefined })
 // @ts-expect-error
 accept({ issuer, audience, isRevoked: () => 'no' })
-// @ts-expect-error - perhaps not a function
+// @ts-expect-error - may be undefined
 accept({ issuer, audience, isRevoked: undefined })

@@ -23,9 +23,9 @@ import jwksAuth, {
   type SecurityScheme,
 } from '../../../lib/index.ts'
 
-/** Compiles only: the plugin, its decorators and its errors, as an application has them. */
+/** Is only compiled: the plugin, its decorators and its errors as an application uses them. */
 
-// The smallest use.
+// The first example of the README.
 const app = Fastify()
 await app.register(jwksAuth, { domain: 'tenant.eu.auth0.com', audience: 'https://api.example.com' })
 app.get('/ping', async () => 'public')
@@ -36,7 +36,7 @@ expectTypeOf(jwksAuth).toExtend<FastifyPluginAsync<JwksAuthOptions>>()
 app.register(jwksAuth)
 // @ts-expect-error - an audience is required
 app.register(jwksAuth, { domain: 'tenant.eu.auth0.com' })
-// @ts-expect-error - perhaps not set
+// @ts-expect-error - may be undefined
 app.register(jwksAuth, { domain: 'tenant.eu.auth0.com', audience: process.env.API_ID })
 // @ts-expect-error - no such option
 app.register(jwksAuth, { domain: 'tenant.eu.auth0.com', audience: 'api', leeway: 5 })
@@ -72,7 +72,7 @@ app.get<{ Params: { id: string }; Body: { name: string } }>(
 // @ts-expect-error - no such decorator
 void app.authorise
 
-// A rule is an object of what is known.
+// A rule has only known members.
 app.authorize({ scope: ['read', 'write'], anyScope: 'admin', claims: { role: ['admin', 1, true] } })
 app.authorize({ acr: 'urn:acme:mfa', maxAuthAge: 300_000 })
 app.authorize({ acr: ['phr', 'phrh'] as const })
@@ -100,7 +100,7 @@ app.authorize({ maxAuthAge: '5m' })
 // @ts-expect-error - true or false
 app.authorize({ check: () => 'yes' })
 
-// What a request holds.
+// The members of a request.
 app.get('/request', async (request) => {
   expectTypeOf(request.user).toEqualTypeOf<JwksAuthUser>()
   expectTypeOf(request.user.sub).toEqualTypeOf<string | undefined>()
@@ -114,11 +114,11 @@ app.get('/request', async (request) => {
   expectTypeOf(request.accessToken!.raw).toEqualTypeOf<string>()
   expectTypeOf(request.accessToken!.header).toEqualTypeOf<JoseHeader>()
   expectTypeOf(request.accessToken!.claims.exp).toEqualTypeOf<number>()
-  // @ts-expect-error - perhaps null
+  // @ts-expect-error - may be null
   void request.accessToken.raw
 })
 
-// Errors are told apart by a closed list of codes.
+// Errors have a closed list of codes.
 app.setErrorHandler((error, _request, reply) => {
   if (!(error instanceof JwksAuthError)) throw error
   expectTypeOf(error).toExtend<Error>()
@@ -150,7 +150,7 @@ expectTypeOf<ChallengeError>().toEqualTypeOf<
   'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
 >()
 
-// What the OpenAPI document has of it, also without @fastify/swagger.
+// The OpenAPI types don't need @fastify/swagger.
 const { components, transform } = app.openApiSecurity()
 expectTypeOf(components.securitySchemes).toEqualTypeOf<Record<string, SecurityScheme>>()
 expectTypeOf(transform({ schema: { summary: 'A' }, url: '/', route: {} })).toEqualTypeOf<{
@@ -158,7 +158,7 @@ expectTypeOf(transform({ schema: { summary: 'A' }, url: '/', route: {} })).toEqu
   url: string
 }>()
 
-// What there is to watch.
+// Status and events.
 expectTypeOf(app.jwksStatus()).toEqualTypeOf<KeyStatus[]>()
 expectTypeOf<KeyStatus['state']>().toEqualTypeOf<'idle' | 'fresh' | 'stale' | 'unavailable'>()
 diagnostics.tokenRefused.subscribe(({ code, issuer, kid }, name) => {

@@ -4,7 +4,7 @@ import { expectTypeOf } from 'expect-type'
 import Fastify, { type FastifyTypeProviderDefault } from 'fastify'
 import jwksAuth, { type AuthenticateHook, type JwksAuthUser } from '../../../lib/index.ts'
 
-/** Compiles only: the hooks fit routes of every type provider, and the user is typed beside what is validated. */
+/** Is only compiled: the hooks fit routes of every type provider, and the user is typed next to the validated input. */
 
 const plain = Fastify()
 const withTypeBox = plain.withTypeProvider<TypeBoxTypeProvider>()
@@ -42,7 +42,7 @@ for (const hook of [authenticate, authenticateOptional, scoped]) {
   })
 }
 
-// For the whole instance too, and in a plugin that has a provider of its own.
+// Also as hooks of the whole instance, and in a plugin with another type provider.
 withTypeBox.addHook('onRequest', withTypeBox.authenticate)
 withJsonSchema.addHook('preHandler', withJsonSchema.authorize({ scope: 'write' }))
 plain.register(async (scope) => {

@@ -1,12 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { suite, test, type TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { diagnostics, type JwksAuthOptions } from '../../lib/index.ts'
+import { diagnostics, type JwksAuthOptions, type KeyStatus } from '../../lib/index.ts'
 import { call, createApp } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
 import { createKeyPair, sendJson, LocalIssuer, unsignedToken, until } from '../helpers/issuer.ts'
-import { curveKey } from '../helpers/jwk.ts'
+import { curveKey, rsaKey } from '../helpers/jwk.ts'
 import { ScriptedIssuer } from '../helpers/scripted-issuer.ts'
+
+/** What an application can observe: the diagnostics channels and app.jwksStatus. */
 
 async function start(
   t: TestContext,
@@ -26,7 +29,7 @@ const [one, two] = [curveKey('Ed25519', { kid: 'one' }), curveKey('Ed25519', { k
 const interval = 300_000
 
 suite('events of keys', () => {
-  test('a good answer is told with the kids and how long it took', async (t) => {
+  test('a good answer is published with its kids and its duration', async (t) => {
     const events = eventsOf(t, diagnostics.keysFetched)
     const issuer = new ScriptedIssuer([one, two])
     issuer.held = true
@@ -37,7 +40,7 @@ suite('events of keys', () => {
     t.assert.deepEqual(events, [{ issuer: scripted, kids: ['one', 'two'], duration: 70 }])
   })
 
-  test('each failed fetch is told with the reason', async (t) => {
+  test('each failed fetch is published with its reason', async (t) => {
     const events = eventsOf(t, diagnostics.refreshFailed)
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'HTTP 502'
@@ -47,7 +50,7 @@ suite('events of keys', () => {
     t.assert.deepEqual(events, [event, event])
   })
 
-  test('a stale key that is used is told with its age, a fresh one is not', async (t) => {
+  test('the use of a stale key is published with its age, the use of a fresh key is not', async (t) => {
     const events = eventsOf(t, diagnostics.servedStale)
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
@@ -62,20 +65,9 @@ suite('events of keys', () => {
     ])
   })
 
-  test('a removed key is told once, whatever number of algorithms it was for', async (t) => {
+  test('a removed key is published once, also if it was for several algorithms', async (t) => {
     const events = eventsOf(t, diagnostics.keyRemoved)
-    const { publicKey } = await crypto.subtle.generateKey(
-      {
-        name: 'RSASSA-PKCS1-v1_5',
-        modulusLength: 2_048,
-        publicExponent: new Uint8Array([1, 0, 1]),
-        hash: 'SHA-256',
-      },
-      true,
-      ['sign', 'verify'],
-    )
-    const { n, e, kty } = await crypto.subtle.exportKey('jwk', publicKey)
-    const issuer = new ScriptedIssuer([one, { kid: 'rsa', kty, n, e }])
+    const issuer = new ScriptedIssuer([one, rsaKey({ kid: 'rsa' })])
     await issuer.ask('one')
     issuer.keys = [one]
     await issuer.askAt(interval, 'one')
@@ -83,7 +75,7 @@ suite('events of keys', () => {
     t.assert.deepEqual(events, [{ issuer: scripted, kid: 'rsa' }])
   })
 
-  test('a key that is replaced under its kid is told as removed', async (t) => {
+  test('a key that is replaced under its kid is published as removed', async (t) => {
     const events = eventsOf(t, diagnostics.keyRemoved)
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
@@ -92,7 +84,7 @@ suite('events of keys', () => {
     t.assert.deepEqual(events, [{ issuer: scripted, kid: 'one' }])
   })
 
-  test('each token with an unknown kid is told, whether it caused a fetch or not', async (t) => {
+  test('each token with an unknown kid is published, also if it caused no fetch', async (t) => {
     const events = eventsOf(t, diagnostics.unknownKid)
     const issuer = new ScriptedIssuer([one])
     for (const kid of ['one', 'a', 'b', 'c', 'one', 'x'.repeat(1_000)]) await issuer.ask(kid)
@@ -103,7 +95,7 @@ suite('events of keys', () => {
     t.assert.equal(issuer.fetches.length, 3)
   })
 
-  test('an unknown kid in an outage is none, since nobody knows', async (t) => {
+  test('no unknown kid is published during an outage', async (t) => {
     const events = eventsOf(t, diagnostics.unknownKid)
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'timeout'
@@ -112,8 +104,8 @@ suite('events of keys', () => {
   })
 })
 
-suite('what is told of other algorithms of a known kid', () => {
-  test('no unknown kid, whether keys were known or not', async (t) => {
+suite('another algorithm of a known kid', () => {
+  test('a known kid with another algorithm is not published as unknown', async (t) => {
     const events = eventsOf(t, diagnostics.unknownKid)
     const issuer = new ScriptedIssuer([one])
     t.assert.equal(await issuer.ask('one', 'RS256'), 'none')
@@ -121,7 +113,7 @@ suite('what is told of other algorithms of a known kid', () => {
     t.assert.deepEqual(events, [])
   })
 
-  test('no stale key, since none was used', async (t) => {
+  test('a known kid with another algorithm is not published as a stale key', async (t) => {
     const events = eventsOf(t, diagnostics.servedStale)
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
@@ -133,7 +125,7 @@ suite('what is told of other algorithms of a known kid', () => {
 })
 
 suite('a long kid', () => {
-  test('is cut in every event', async (t: TestContext) => {
+  test('a long kid is cut in every event', async (t: TestContext) => {
     const kid = 'k'.repeat(999)
     const key = await createKeyPair('ES256', kid)
     const events = Object.values(diagnostics).flatMap((channel) => [eventsOf<object>(t, channel)])
@@ -157,18 +149,18 @@ suite('a long kid', () => {
 })
 
 suite('events of tokens', () => {
-  test('an accepted token is told with its issuer, its kid, whether it was known, and the time it took', async (t: TestContext) => {
+  test('an accepted token is published with its issuer, its kid, its duration and whether it was cached', async (t: TestContext) => {
     const events = eventsOf(t, diagnostics.tokenAccepted)
     const { issuer, app } = await start(t)
     const token = await issuer.token()
     for (let round = 0; round < 3; round += 1) await call(app, token)
-    const told = { issuer: issuer.issuer, kid: issuer.key.jwk.kid }
+    const known = { issuer: issuer.issuer, kid: issuer.key.jwk.kid }
     t.assert.deepEqual(
       events.map(({ duration: _duration, ...event }) => event),
       [
-        { ...told, cached: false },
-        { ...told, cached: false },
-        { ...told, cached: true },
+        { ...known, cached: false },
+        { ...known, cached: false },
+        { ...known, cached: true },
       ],
     )
     const [first, , third] = events.map(({ duration }) => duration) as [number, number, number]
@@ -177,57 +169,57 @@ suite('events of tokens', () => {
 
   const refusedCases: Record<
     string,
-    (issuer: LocalIssuer) => Promise<{ authorization?: string; told: object }>
+    (issuer: LocalIssuer) => Promise<{ authorization?: string; event: object }>
   > = {
-    'without a token': async () => ({
-      told: { code: 'authorization_header_missing', issuer: undefined, kid: undefined },
+    'a request without a token': async () => ({
+      event: { code: 'authorization_header_missing', issuer: undefined, kid: undefined },
     }),
-    'with another scheme': async () => ({
+    'a request with another scheme': async () => ({
       authorization: 'Basic eA==',
-      told: { code: 'invalid_header', issuer: undefined, kid: undefined },
+      event: { code: 'invalid_header', issuer: undefined, kid: undefined },
     }),
-    'with what is no token': async () => ({
+    'a request with an unreadable token': async () => ({
       authorization: 'Bearer x',
-      told: { code: 'invalid_header', issuer: undefined, kid: undefined },
+      event: { code: 'invalid_header', issuer: undefined, kid: undefined },
     }),
-    "with a stranger's token": async () => ({
-      authorization: `Bearer ${unsignedToken({ alg: 'ES256', kid: 'k' }, { iss: 'https://stranger.example' }, 'AA')}`,
-      told: { code: 'invalid_claims', issuer: undefined, kid: 'k' },
+    'a token of an unknown issuer': async () => ({
+      authorization: `Bearer ${unsignedToken({ alg: 'ES256', kid: 'k' }, { iss: 'https://unknown.example' }, 'AA')}`,
+      event: { code: 'invalid_claims', issuer: undefined, kid: 'k' },
     }),
-    'with a kid that is no string': async (issuer) => ({
+    'a token with a kid that is no string': async (issuer) => ({
       authorization: `Bearer ${unsignedToken({ alg: 'ES256', kid: { a: 1 } }, issuer.claims(), 'AA')}`,
-      told: { code: 'invalid_header', issuer: issuer.issuer, kid: undefined },
+      event: { code: 'invalid_header', issuer: issuer.issuer, kid: undefined },
     }),
-    'with a long kid': async (issuer) => ({
+    'a token with a long kid': async (issuer) => ({
       authorization: `Bearer ${await issuer.token({ header: { kid: 'k'.repeat(999) } })}`,
-      told: { code: 'invalid_header', issuer: issuer.issuer, kid: 'k'.repeat(64) },
+      event: { code: 'invalid_header', issuer: issuer.issuer, kid: 'k'.repeat(64) },
     }),
-    'with an expired token': async (issuer) => ({
+    'an expired token': async (issuer) => ({
       authorization: `Bearer ${await issuer.token({ claims: { exp: 1 } })}`,
-      told: { code: 'token_expired', issuer: issuer.issuer, kid: issuer.key.jwk.kid },
+      event: { code: 'token_expired', issuer: issuer.issuer, kid: issuer.key.jwk.kid },
     }),
-    'without the scope': async (issuer) => ({
+    'a token without the scope': async (issuer) => ({
       authorization: `Bearer ${await issuer.token({ claims: { sub: 'no scope' } })}`,
-      told: { code: 'insufficient_scope', issuer: issuer.issuer, kid: issuer.key.jwk.kid },
+      event: { code: 'insufficient_scope', issuer: issuer.issuer, kid: issuer.key.jwk.kid },
     }),
-    'with a revoked token': async (issuer) => ({
+    'a revoked token': async (issuer) => ({
       authorization: `Bearer ${await issuer.token({ claims: { sub: 'revoked' } })}`,
-      told: { code: 'token_revoked', issuer: issuer.issuer, kid: issuer.key.jwk.kid },
+      event: { code: 'token_revoked', issuer: issuer.issuer, kid: issuer.key.jwk.kid },
     }),
   }
   for (const [title, make] of Object.entries(refusedCases)) {
-    test(`a request ${title} is told with its code, and once`, async (t) => {
+    test(`${title} is published once, with the code of the refusal`, async (t) => {
       const events = eventsOf(t, diagnostics.tokenRefused)
       const { issuer, app } = await start(t, { isRevoked: ({ sub }) => sub === 'revoked' })
       app.get('/scoped', { onRequest: [app.authorize({ scope: 'read' })] }, async () => 'ok')
-      const { authorization, told } = await make(issuer)
+      const { authorization, event } = await make(issuer)
       const headers = authorization === undefined ? {} : { authorization }
       t.assert.notEqual((await app.inject({ url: '/scoped', headers })).statusCode, 200)
-      t.assert.deepEqual(events, [told])
+      t.assert.deepEqual(events, [event])
     })
   }
 
-  test('an issuer that can not be reached is told as a refusal too', async (t) => {
+  test('an outage of the issuer is published as a refusal', async (t) => {
     const events = eventsOf(t, diagnostics.tokenRefused)
     const { issuer, app } = await start(t)
     issuer.on('/jwks', sendJson('no keys', 500))
@@ -236,8 +228,8 @@ suite('events of tokens', () => {
   })
 })
 
-suite('channels', () => {
-  test('are those of node:diagnostics_channel, by their names', async (t) => {
+suite('the channels', () => {
+  test('the channels are channels of node:diagnostics_channel with documented names', async (t) => {
     const names = Object.values(diagnostics).map(({ name }) => String(name))
     t.assert.deepEqual(
       names,
@@ -262,7 +254,7 @@ suite('channels', () => {
     t.assert.equal(seen.length, 2)
   })
 
-  test('never hold a token, its claims or what an issuer wrote', async (t: TestContext) => {
+  test('no event contains a token, its claims or text of the issuer', async (t: TestContext) => {
     const secrets = ['a subject', 'a scope', 'a body']
     const seen: unknown[] = Object.values(diagnostics).map((channel) => eventsOf<object>(t, channel))
     const { issuer, app } = await start(t, { jwks: { refreshInterval: 1, cooldown: 0 } })
@@ -277,5 +269,110 @@ suite('channels', () => {
     const text = JSON.stringify(seen)
     t.assert.match(text, /HTTP 500/)
     for (const secret of [token, token.split('.')[2]!, ...secrets]) t.assert.ok(!text.includes(secret))
+  })
+})
+
+const maxStale = 3_600_000
+
+function assertStatus(t: TestContext, issuer: ScriptedIssuer, status: Omit<KeyStatus, 'issuer'>): void {
+  t.assert.deepEqual(issuer.remote.status(), { issuer: 'https://id.example.com/', ...status })
+}
+
+suite('the status of an issuer', () => {
+  const nothing = { kids: [], age: undefined, reason: undefined }
+
+  test('the status is idle before keys are needed, and reading it causes no fetch', (t) => {
+    const issuer = new ScriptedIssuer([one])
+    assertStatus(t, issuer, { state: 'idle', ...nothing })
+    t.assert.equal(issuer.fetches.length, 0)
+  })
+
+  test('the status is fresh during the refresh interval and idle after it', async (t) => {
+    const issuer = new ScriptedIssuer([one, two])
+    await issuer.ask('one')
+    const known = { kids: ['one', 'two'], reason: undefined }
+    assertStatus(t, issuer, { state: 'fresh', age: 0, ...known })
+    issuer.time = interval - 1
+    assertStatus(t, issuer, { state: 'fresh', age: interval - 1, ...known })
+    issuer.time = interval
+    assertStatus(t, issuer, { state: 'idle', age: interval, ...known })
+    t.assert.equal(issuer.fetches.length, 1)
+  })
+
+  test('the status is unavailable if no fetch has succeeded', async (t) => {
+    const issuer = new ScriptedIssuer([one])
+    issuer.failure = 'ECONNREFUSED'
+    await issuer.ask('one')
+    assertStatus(t, issuer, { state: 'unavailable', ...nothing, reason: 'ECONNREFUSED' })
+  })
+
+  test('the status is fresh, stale and unavailable during an outage, and fresh after it', async (t) => {
+    const issuer = new ScriptedIssuer([one])
+    await issuer.ask('one')
+    issuer.failure = 'timeout'
+    const known = { kids: ['one'], reason: 'timeout' }
+    await issuer.askAt(interval - 1, 'one')
+    assertStatus(t, issuer, { state: 'fresh', age: interval - 1, ...known })
+    await issuer.askAt(interval, 'one')
+    assertStatus(t, issuer, { state: 'stale', age: interval, ...known })
+    await issuer.askAt(maxStale - 1, 'one')
+    assertStatus(t, issuer, { state: 'stale', age: maxStale - 1, ...known })
+    issuer.time = maxStale
+    assertStatus(t, issuer, { state: 'unavailable', age: maxStale, ...known })
+    issuer.failure = undefined
+    await issuer.askAt(maxStale + 10_000, 'one')
+    assertStatus(t, issuer, { state: 'fresh', age: 0, kids: ['one'], reason: undefined })
+  })
+
+  test('reading the status during an outage starts the fetches that are due', async (t: TestContext) => {
+    const issuer = new ScriptedIssuer([one])
+    issuer.failure = 'ECONNREFUSED'
+    await issuer.ask('one')
+    issuer.newFetches()
+    for (let time = 0; time < 60_000; time += 100) {
+      issuer.time = time
+      issuer.remote.status()
+      await setImmediate()
+    }
+    const asked = issuer.newFetches()
+    t.assert.ok(asked >= 8 && asked <= 25, `${asked} fetches in a minute`)
+    issuer.failure = undefined
+    issuer.time += 10_000
+    issuer.remote.status()
+    await setImmediate()
+    assertStatus(t, issuer, { state: 'fresh', age: 0, kids: ['one'], reason: undefined })
+  })
+})
+
+suite('app.jwksStatus', () => {
+  test('app.jwksStatus has an entry for each issuer that publishes keys', async (t) => {
+    await using good = await LocalIssuer.start()
+    await using bad = await LocalIssuer.start()
+    const app = await createApp({
+      issuers: [
+        { issuer: good.issuer, audience: 'api' },
+        { issuer: bad.issuer, audience: 'api' },
+        { issuer: 'a legacy', audience: 'api', secret: 'a shared secret of enough bytes for HS256' },
+      ],
+    })
+    t.after(() => app.close())
+    app.get('/ready', async (_request, reply) => {
+      const isReady = app.jwksStatus().every(({ state }) => state !== 'unavailable')
+      return reply.code(isReady ? 200 : 503).send(app.jwksStatus().map(({ state }) => state))
+    })
+    const ready = async (): Promise<[number, unknown]> => {
+      const response = await app.inject('/ready')
+      return [response.statusCode, response.json()]
+    }
+    t.assert.deepEqual(await ready(), [200, ['idle', 'idle']])
+    bad.on('/jwks', sendJson({}, 500))
+    await call(app, await good.token())
+    await call(app, await bad.token())
+    t.assert.deepEqual(await ready(), [503, ['fresh', 'unavailable']])
+    const [, { issuer, reason }] = app.jwksStatus() as [KeyStatus, KeyStatus]
+    t.assert.deepEqual([issuer, reason], [bad.issuer, 'HTTP 500'])
+    bad.handlers.clear()
+    await until(async () => (await ready())[0] === 200)
+    t.assert.deepEqual(await ready(), [200, ['fresh', 'fresh']])
   })
 })

@@ -1,20 +1,24 @@
-import type { TestContext } from 'node:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { SignJWT } from 'jose'
 import { JwksAuthError, type JwksAuthOptions } from '../../../lib/index.ts'
 import { call, createApp } from '../../helpers/app.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
 import { createKeyPair, now, LocalIssuer, type TokenParts } from '../../helpers/issuer.ts'
-import { compileProgram } from '../../system/types/program.ts'
+import { docs } from './documents.ts'
+
+/** The counterparts that docs/migrating.md names for the options of other packages. */
 
 interface Started {
   issuer: LocalIssuer
   app: FastifyInstance
-  /** The code of the refusal of a token with these claims, if it is refused. */
+  /** Sends a token with these claims. Returns the code of the refusal, or undefined. */
   ask: (claims?: Record<string, unknown>, parts?: TokenParts, url?: string) => Promise<unknown>
 }
 
-/** An issuer and an application with the options in question. */
+/** Starts an issuer, and an application with these options. */
 async function start(
   t: TestContext,
   options: (issuer: LocalIssuer) => object = () => ({}),
@@ -33,8 +37,8 @@ async function start(
   return { issuer, app, ask }
 }
 
-/** Tests of what the documents name as counterparts, each alone. */
-export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
+/** The tests of the counterparts, by the names that docs/migrating.md uses. */
+const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   async issuer(t) {
     const { issuer, ask } = await start(t)
     t.assert.equal(await ask(), undefined)
@@ -64,7 +68,7 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     }))
     t.assert.equal(await ask(), undefined)
     t.assert.equal((await call(app, await other.token())).statusCode, 200)
-    // Each with its own keys.
+    // A key of one issuer is not accepted for the other.
     t.assert.equal(await ask({}, { key: other.key }), 'invalid_header')
     t.assert.equal(await ask({ iss: 'https://stranger.example' }), 'invalid_claims')
   },
@@ -80,7 +84,7 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
         return [name, other.issuer].includes(iss) ? { issuer: iss, audience: 'api' } : undefined
       },
     }))
-    // Which of them a host lets in.
+    // Each host accepts one of the issuers.
     const check = ({ iss }: { iss: string }, { hostname }: { hostname: string }): boolean =>
       iss === (hostname === 'one.example' ? issuer : other).issuer
     app.get('/of-host', { onRequest: app.authorize({ check }) }, async () => ({}))
@@ -308,17 +312,29 @@ export const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     })
     t.assert.deepEqual((await app.inject('/caught')).json(), ['authorization_header_missing', 401])
   },
-
-  async JwksAuthTypes(t) {
-    const program = `
-      import type { FastifyRequest } from 'fastify'
-      import type {} from 'fastify-jwks-auth'
-      declare module 'fastify-jwks-auth' {
-        interface JwksAuthTypes {
-          claims: { tenant: string }
-        }
-      }
-      export const tenant = (request: FastifyRequest): string => request.user.tenant`
-    t.assert.equal(compileProgram(program), '')
-  },
 }
+
+/** What only types show: test/system/types has its test. */
+const typesOnly = ['JwksAuthTypes']
+
+/** The rows of the tables. The second column begins with a counterpart, or with the reason why there is none. */
+const rows = Array.from(
+  readFileSync(join(docs, 'migrating.md'), 'utf8').matchAll(/^\| (?!there |-)(.+?) +\| (.+?) +\|$/gm),
+  ([, there, here]) => ({ there, here: /^(?:`([^`]+)`|None: )/.exec(here!) }),
+)
+
+test('every row of docs/migrating.md has a counterpart that is tested, or the reason why there is none', (t) => {
+  t.assert.notEqual(rows.length, 0)
+  t.assert.deepEqual(
+    rows.filter(({ here }) => here === null),
+    [],
+  )
+  const named = new Set(rows.flatMap(({ here }) => here?.[1] ?? []))
+  t.assert.deepEqual([...named].toSorted(), [...Object.keys(counterparts), ...typesOnly].toSorted())
+})
+
+suite('the counterparts of docs/migrating.md', () => {
+  for (const [name, check] of Object.entries(counterparts)) {
+    test(`${name} works as the counterpart in docs/migrating.md`, check)
+  }
+})

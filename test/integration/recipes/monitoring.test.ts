@@ -1,23 +1,28 @@
 import { readFileSync } from 'node:fs'
 import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { build } from '../../../docs/examples/metrics.ts'
+import { build as buildMetrics } from '../../../docs/examples/metrics.ts'
+import { build as buildWatching, count } from '../../../docs/examples/watching.ts'
 import { diagnostics } from '../../../lib/index.ts'
-import { createKeyPair, sendJson, LocalIssuer } from '../../helpers/issuer.ts'
+import { call } from '../../helpers/app.ts'
+import { createKeyPair, sendJson, LocalIssuer, until } from '../../helpers/issuer.ts'
+import { setUp } from '../../helpers/recipe.ts'
+
+/** The recipes that watch a server: metrics for Prometheus, a readiness route, counted refusals. */
 
 interface Server {
   readonly issuer: LocalIssuer
   readonly app: FastifyInstance
   /** The status of a request with a token. */
   readonly get: (token: string) => Promise<number>
-  /** By its name and labels, the value of each sample that a scrape gives, in the order of the labels there. */
+  /** Scrapes the metrics: the value of each sample by its name and labels, in the order of the answer. */
   readonly scrape: () => Promise<Map<string, number>>
 }
 
-/** A server that listens, and an issuer that it believes. */
+/** Starts an issuer, and a server that accepts its tokens. */
 async function start(t: TestContext): Promise<Server> {
   const issuer = await LocalIssuer.start()
-  const app = await build({ issuer: issuer.issuer, audience: 'api' })
+  const app = await buildMetrics({ issuer: issuer.issuer, audience: 'api' })
   t.after(async () => {
     await app.close()
     await issuer.close()
@@ -47,7 +52,7 @@ async function start(t: TestContext): Promise<Server> {
   }
 }
 
-/** Lets time pass on the clock that keys are kept by. */
+/** Returns a function that moves the monotonic clock forward. The age of keys is measured with it. */
 function clock(t: TestContext): (milliseconds: number) => void {
   const now = performance.now.bind(performance)
   let ahead = 0
@@ -58,7 +63,7 @@ function clock(t: TestContext): (milliseconds: number) => void {
 }
 
 suite('metrics', () => {
-  test('begin with an issuer that nobody has asked for', async (t: TestContext) => {
+  test('an issuer that was never used is up, and has no other metric', async (t: TestContext) => {
     const { scrape } = await start(t)
     const samples = await scrape()
     t.assert.deepEqual(
@@ -67,7 +72,7 @@ suite('metrics', () => {
     )
   })
 
-  test('count accepted tokens by issuer, with the time that they took, remembered ones apart', async (t: TestContext) => {
+  test('accepted tokens and their duration are counted by issuer, cached ones separately', async (t: TestContext) => {
     const { issuer, get, scrape } = await start(t)
     const token = await issuer.token()
     for (let time = 0; time < 3; time++) t.assert.equal(await get(token), 200)
@@ -82,7 +87,7 @@ suite('metrics', () => {
     t.assert.ok(age > 0 && age < 10, `${age} s`)
   })
 
-  test('count refusals by code, and by issuer where it is one of ours', async (t: TestContext) => {
+  test('refusals are counted by code, and by issuer if the issuer is configured', async (t: TestContext) => {
     const { issuer, get, scrape } = await start(t)
     t.assert.equal(await get(await issuer.token({ claims: { exp: 1 } })), 401)
     t.assert.equal(await get(await issuer.token({ claims: { exp: 1 } })), 401)
@@ -99,7 +104,7 @@ suite('metrics', () => {
     ])
   })
 
-  test('show a rotation: the fetch for the new key, and the old one that is removed', async (t: TestContext) => {
+  test('a rotation shows in the metrics as a fetch, an unknown kid and a removed key', async (t: TestContext) => {
     const { issuer, get, scrape } = await start(t)
     t.assert.equal(await get(await issuer.token()), 200)
     const key = await createKeyPair()
@@ -113,7 +118,7 @@ suite('metrics', () => {
     t.assert.equal(samples.get('jwks_auth_refused_total{issuer="ISSUER",code="invalid_header"}'), 1)
   })
 
-  test('show an outage and its end', async (t: TestContext) => {
+  test('an outage and its end show in the metrics', async (t: TestContext) => {
     const advance = clock(t)
     const { issuer, get, scrape } = await start(t)
     const token = await issuer.token()
@@ -142,7 +147,7 @@ suite('metrics', () => {
     t.assert.ok(after.get('jwks_auth_keys_age_seconds{issuer="ISSUER"}')! < 10)
   })
 
-  test('do not grow with what strangers write', async (t: TestContext) => {
+  test('unknown kids and issuers add no samples', async (t: TestContext) => {
     const { issuer, get, scrape } = await start(t)
     const send = async (index: number): Promise<void> => {
       t.assert.equal(await get(await issuer.token({ header: { kid: `kid ${index}` } })), 401)
@@ -154,7 +159,7 @@ suite('metrics', () => {
     t.assert.equal((await scrape()).size, before)
   })
 
-  test('of a server that is closed no listener stays', async (t: TestContext) => {
+  test('a closed server leaves no listener on a channel', async (t: TestContext) => {
     const { app } = await start(t)
     t.assert.equal(diagnostics.tokenAccepted.hasSubscribers, true)
     await app.close()
@@ -164,7 +169,7 @@ suite('metrics', () => {
     )
   })
 
-  test('of the document are those of the example', async (t: TestContext) => {
+  test('the alerts of the document use metrics that the example exports', async (t: TestContext) => {
     const { issuer, get, scrape } = await start(t)
     t.assert.equal(await get(await issuer.token()), 200)
     t.assert.equal(await get(await issuer.token({ header: { kid: 'unknown' } })), 401)
@@ -178,4 +183,23 @@ suite('metrics', () => {
       [],
     )
   })
+})
+
+test('a readiness route answers 503 during an outage of the issuer and 200 after it', async (t) => {
+  const { issuer, app } = await setUp(t, buildWatching)
+  const ready = async (): Promise<number> => (await app.inject('/ready')).statusCode
+  t.assert.equal(await ready(), 200)
+  issuer.on('/jwks', sendJson({}, 500))
+  t.assert.equal((await call(app, await issuer.token(), '/me')).statusCode, 503)
+  t.assert.equal(await ready(), 503)
+  issuer.handlers.clear()
+  await until(async () => (await ready()) === 200)
+})
+
+test('a subscriber of a channel counts refusals by code and issuer', async (t) => {
+  const counted: unknown[] = []
+  count({ add: (value, attributes) => counted.push([value, attributes]) })
+  const { issuer, app } = await setUp(t, buildWatching)
+  await call(app, await issuer.token({ claims: { exp: 1 } }), '/me')
+  t.assert.deepEqual(counted, [[1, { code: 'token_expired', issuer: issuer.issuer }]])
 })
