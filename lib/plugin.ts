@@ -122,9 +122,9 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     verifiedTokens(request)[key] = accessToken
   }
 
-  const authorize = (options: AuthorizeOptions): AuthenticateHook => {
-    const rule = readRule(options)
-    const { check } = options
+  const authorize = (ruleOptions: AuthorizeOptions): AuthenticateHook => {
+    const rule = readRule(ruleOptions)
+    const { check } = ruleOptions
     const authorizeRequest = (request: FastifyRequest, reply: FastifyReply): CheckResult => {
       const accessToken = verifiedTokens(request)[key]!
       const { claims } = accessToken

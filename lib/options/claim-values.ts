@@ -20,8 +20,5 @@ function readAllowed(name: string, allowed: unknown): ClaimValue[] | ClaimValues
 function readValue(name: string, value: unknown): ClaimValue {
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'boolean' || Number.isFinite(value)) return value as ClaimValue
-  invalidOption(
-    name,
-    'must be a non-empty string, a number, a boolean, a list of them, or an object with values for the members of the claim',
-  )
+  invalidOption(name, 'must be a non-empty string, a number, a boolean, a list of them or an object of them')
 }

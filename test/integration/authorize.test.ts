@@ -206,10 +206,10 @@ suite('a rule without an effect', () => {
     [
       'that is empty',
       {},
-      /"authorize" must hold at least one of scope, anyScope, claims, acr, maxAuthAge, check/,
+      /"authorize" must have at least one of scope, anyScope, claims, acr, maxAuthAge, check/,
     ],
     ['with empty claims', { claims: {} }, /"authorize.claims" must name at least one claim/],
-    ['with undefined parts only', { scope: undefined }, /"authorize" must hold at least one of/],
+    ['with undefined parts only', { scope: undefined }, /"authorize" must have at least one of/],
     [
       'with an unknown name',
       { scopes: 'a' },
@@ -229,13 +229,13 @@ suite('a rule without an effect', () => {
     [
       'with two spaces between scopes',
       { scope: 'a  b' },
-      /"authorize.scope" must hold scopes of printable ASCII/,
+      /"authorize.scope" must contain scopes of printable ASCII/,
     ],
-    ['with a quote in a scope', { scope: 'a"b' }, /"authorize.scope" must hold scopes of printable ASCII/],
+    ['with a quote in a scope', { scope: 'a"b' }, /"authorize.scope" must contain scopes of printable ASCII/],
     [
       'with a line break in a scope',
       { scope: 'a\nb' },
-      /"authorize.scope" must hold scopes of printable ASCII/,
+      /"authorize.scope" must contain scopes of printable ASCII/,
     ],
     ['with a scope that is a number', { scope: 1 }, /"authorize.scope" must be a non-empty string/],
     ['with claims that are a list', { claims: ['a'] }, /"authorize.claims" must be a plain object/],
@@ -399,12 +399,16 @@ suite('an impossible rule', () => {
     [
       'with a quote in acr',
       { acr: 'a"b' },
-      /"authorize.acr" must hold authentication contexts of printable ASCII without quotes and backslashes \(RFC 9470/,
+      /"authorize.acr" must contain authentication contexts of printable ASCII without quotes and backslashes \(RFC 9470/,
     ],
-    ['with a backslash in acr', { acr: 'a\\b' }, /"authorize.acr" must hold authentication contexts/],
-    ['with a line break in acr', { acr: 'a\nb' }, /"authorize.acr" must hold authentication contexts/],
-    ['with two spaces in acr', { acr: 'a  b' }, /"authorize.acr" must hold authentication contexts/],
-    ['with a letter beyond ASCII in acr', { acr: 'ä' }, /"authorize.acr" must hold authentication contexts/],
+    ['with a backslash in acr', { acr: 'a\\b' }, /"authorize.acr" must contain authentication contexts/],
+    ['with a line break in acr', { acr: 'a\nb' }, /"authorize.acr" must contain authentication contexts/],
+    ['with two spaces in acr', { acr: 'a  b' }, /"authorize.acr" must contain authentication contexts/],
+    [
+      'with a letter beyond ASCII in acr',
+      { acr: 'ä' },
+      /"authorize.acr" must contain authentication contexts/,
+    ],
     [
       'with seconds in maxAuthAge',
       { maxAuthAge: 300 },
@@ -430,7 +434,7 @@ suite('an impossible rule', () => {
     [
       'with undefined acr and maxAuthAge',
       { acr: undefined, maxAuthAge: undefined },
-      /"authorize" must hold at least one of/,
+      /"authorize" must have at least one of/,
     ],
     [
       'with max_age',

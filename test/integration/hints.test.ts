@@ -314,7 +314,7 @@ suite('a verified token', () => {
       const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api', ...options })
       const raw = await issuer.token(token)
       await refuse(t, app, raw, raw)
-      const msg = `a verified token was refused for its ${claim}, which is missing or not as the options want it`
+      const msg = `a verified token was refused for its ${claim}, which is missing or does not have the value that the options require`
       t.assert.deepEqual(lines, [{ level: warn, issuer: issuer.issuer, claim, msg }])
     })
   }
@@ -405,5 +405,8 @@ test('a missing kid is logged once for each issuer', async (t) => {
       [warn, two.issuer],
     ],
   )
-  t.assert.match(lines[0]!.msg, /without kid.* in the header and in the JWK Set \(RFC 7515 section 4\.1\.4\)/)
+  t.assert.match(
+    lines[0]!.msg,
+    /without kid.*kid into the header and into the JWK Set \(RFC 7515 section 4\.1\.4\)/,
+  )
 })

@@ -202,7 +202,7 @@ suite('a key', () => {
       [
         [
           40,
-          'the function "issuers" returned the options of another issuer than the one it was asked for; tokens of such issuers are refused',
+          'the function "issuers" returned the options of another issuer than the one it was called with; tokens of that issuer are refused',
           issuer.issuer,
         ],
       ],

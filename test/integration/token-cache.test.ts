@@ -251,12 +251,11 @@ suite('who leaves when there is no more room', () => {
     const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
     const users = await tokens(issuer, 2)
     for (const token of users) await learn(token)
-    const expired = await issuer.token({ claims: { exp: now() - 60 } })
     const forWeb = await issuer.token({ claims: { aud: 'web' } })
     for (let index = 0; index < 100; index += 1) {
       const forged = users[0]!.replace(/.{9}$/, `${index}`.padStart(9, 'A'))
       const sameEnd = users[0]!.replace(/\.[^.]{9}([^.]*)$/, `.${`${index}`.padStart(9, 'A')}$1`)
-      for (const token of [forged, sameEnd, expired, forWeb]) t.assert.equal((await ask(token))[0], 401)
+      for (const token of [forged, sameEnd, forWeb]) t.assert.equal((await ask(token))[0], 401)
     }
     for (const token of users) t.assert.deepEqual(await ask(token), [200, 'cached'])
   })

@@ -316,7 +316,7 @@ suite('a failed connection', () => {
   test('a URL with credentials is a failure whose reason does not contain them', async () => {
     const url = new URL(server.jwksUri)
     url.password = bodyText
-    await assertFailure(fetchFrom(url), /^its URL holds credentials$/)
+    await assertFailure(fetchFrom(url), /^its URL contains credentials$/)
   })
 })
 

@@ -102,7 +102,7 @@ suite('@fastify/jwt in the same instance', () => {
     const app = Fastify()
     await app.register(jwt, { secret: 'secret' })
     const registered = app.register(jwksAuth, { issuer: 'https://issuer.example', audience: 'api' })
-    await t.assert.rejects(async () => registered, /fastify-jwks-auth: the decorator "user" is there already/)
+    await t.assert.rejects(async () => registered, /fastify-jwks-auth: the decorator "user" exists already/)
   })
 })
 

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { startIssuer } from '../../../demo/issuer.ts'
 import type { EmbeddedIssuer } from '../../../demo/issuer.ts'
-import { certificate } from '../../helpers/certificate.ts'
+import { createCertificate, skip } from '../../helpers/certificate.ts'
 import { Demo, noCurl, paste } from '../../helpers/demo-process.ts'
 import { publicBody, securedBody } from '../../helpers/demo-words.ts'
 
@@ -22,23 +25,23 @@ async function securedPing(api: string, token: string) {
   return { status: response.status, body: await response.text() }
 }
 
-const accepted = { status: 200, body: securedBody }
+const welcome = { status: 200, body: securedBody }
 
 function refusal(code: string, description: string) {
   return { status: 401, body: JSON.stringify({ code, description }) }
 }
 
-suite('a configured issuer', { concurrency: 2 }, () => {
+suite("the demo with the user's issuer", { concurrency: 2 }, () => {
   test('the demo accepts tokens of ISSUER for AUTH0_AUDIENCE', async (t) => {
     const issuer = await startIssuer()
     t.after(() => issuer.close())
     const token = await clientCredentials(issuer)
     const { demo, api } = await run(t, {}, dotenv(issuer))
-    t.assert.deepEqual(await securedPing(api, token), accepted)
+    t.assert.deepEqual(await securedPing(api, token), welcome)
     t.assert.equal(demo.stderr, '')
 
     await t.test(
-      'the lines that the demo prints work with a token instead of the placeholder',
+      'the printed commands work with a token in place of PASTE_YOUR_TOKEN_HERE',
       { skip: noCurl },
       async (t) => {
         const [ping, without, secured] = await paste(demo.lines.replace('PASTE_YOUR_TOKEN_HERE', token))
@@ -49,7 +52,7 @@ suite('a configured issuer', { concurrency: 2 }, () => {
     )
   })
 
-  test('the demo responds with 503 and logs the reason if the issuer is down', async (t) => {
+  test('the demo answers 503 and prints the reason while the issuer is down', async (t) => {
     const issuer = await startIssuer()
     const token = await clientCredentials(issuer)
     await issuer.close()
@@ -63,13 +66,17 @@ suite('a configured issuer', { concurrency: 2 }, () => {
     t.assert.equal(demo.stderr.includes(token), false)
   })
 
-  const { key, cert, path, skip } = certificate()
   test('the demo accepts tokens of AUTH0_DOMAIN for API_ID', { skip }, async (t) => {
+    const { ca, cert, key } = createCertificate()
+    const directory = mkdtempSync(join(tmpdir(), 'demo-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const caFile = join(directory, 'ca.crt')
+    writeFileSync(caFile, ca)
     const { privateKey, publicKey } = await generateKeyPair('RS256')
     const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256', use: 'sig' }
-    const requests: (string | undefined)[] = []
+    const asked: (string | undefined)[] = []
     const tenant = createServer({ key, cert }, (request, response) => {
-      requests.push(request.url)
+      asked.push(request.url)
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [jwk] }))
     }).listen(0, 'localhost')
     await once(tenant, 'listening')
@@ -84,14 +91,18 @@ suite('a configured issuer', { concurrency: 2 }, () => {
         .setExpirationTime('1h')
         .sign(privateKey)
 
-    const { demo, api } = await run(t, { AUTH0_DOMAIN: domain, API_ID: 'my-api', NODE_EXTRA_CA_CERTS: path })
+    const { demo, api } = await run(t, {
+      AUTH0_DOMAIN: domain,
+      API_ID: 'my-api',
+      NODE_EXTRA_CA_CERTS: caFile,
+    })
     t.assert.equal(demo.stdout.includes(`Issuer:   https://${domain}/\n`), true)
-    t.assert.deepEqual(await securedPing(api, await sign(['my-api', `https://${domain}/userinfo`])), accepted)
+    t.assert.deepEqual(await securedPing(api, await sign(['my-api', `https://${domain}/userinfo`])), welcome)
     t.assert.deepEqual(
       await securedPing(api, await sign(['another-api'])),
       refusal('invalid_audience', 'the audience does not match. expected: my-api'),
     )
-    t.assert.deepEqual(requests, ['/.well-known/jwks.json'])
+    t.assert.deepEqual(asked, ['/.well-known/jwks.json'])
     t.assert.equal(demo.stderr, '')
   })
 
@@ -111,7 +122,7 @@ suite('a configured issuer', { concurrency: 2 }, () => {
       AUTH0_CLIENT_ID: 'my-client',
       AUTH0_CLIENT_SECRET: secret.toString('base64url'),
     })
-    t.assert.deepEqual(await securedPing(api, await sign(secret, 'my-client')), accepted)
+    t.assert.deepEqual(await securedPing(api, await sign(secret, 'my-client')), welcome)
     t.assert.deepEqual(
       await securedPing(api, await sign(randomBytes(32), 'my-client')),
       refusal('token_invalid_signature', 'token signature is invalid'),

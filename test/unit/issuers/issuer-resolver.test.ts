@@ -454,7 +454,7 @@ suite('options that a function should not return', () => {
         t.assert.equal(found.messages.length, 1)
         const [line] = found.messages
         t.assert.equal(line!.startsWith(`fastify-jwks-auth: option "${message}`), true, line)
-        t.assert.equal(line!.endsWith('; tokens of such issuers are refused'), true, line)
+        t.assert.equal(line!.endsWith('; tokens of that issuer are refused'), true, line)
       }
     })
   }

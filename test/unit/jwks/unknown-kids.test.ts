@@ -91,19 +91,19 @@ suite('a new key', () => {
 })
 
 suite('what unknown kids cost the issuer', () => {
-  test('one thousand different ones are two fetches', async () => {
+  test('one thousand different unknown kids cause two fetches', async () => {
     const issuer = await known()
     await flood(issuer, strangers(1_000))
     assert.equal(issuer.newFetches(), 2)
   })
 
-  test('one thousand different ones at once are two fetches', async () => {
+  test('one thousand different unknown kids at once cause two fetches', async () => {
     const issuer = await known()
     await Promise.all(strangers(1_000).map((kid) => flood(issuer, [kid])))
     assert.equal(issuer.newFetches(), 2)
   })
 
-  test('they are two fetches in each cooldown', async () => {
+  test('unknown kids cause two fetches in each cooldown', async () => {
     const issuer = await known()
     for (let time = 0; time < cooldown * 10; time += cooldown / 10) {
       issuer.time = time

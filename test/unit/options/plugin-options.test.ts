@@ -24,7 +24,7 @@ const host = 'must be a host name in lower case with an optional port, such as t
 const asymmetric =
   'must be one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA without "secret"'
 const symmetric = 'must be one of HS256, HS384, HS512 with "secret"'
-const claimValue = 'must be a non-empty string, a number, a boolean or a list of them'
+const claimValue = 'must be a non-empty string, a number, a boolean, a list of them or an object of them'
 const milliseconds = (least: number): string => `must be a whole number of milliseconds, at least ${least}`
 const issuerNames =
   'domain, issuer, audience, jwksUri, secret, algorithms, claims, clockTolerance, maxTokenAge, requiredClaims, profile'
@@ -250,10 +250,14 @@ const issuerRows: Row[] = [
     claimValue,
     ...each(
       'claims',
-      ['', undefined, null, NaN, Infinity, 5n, {}, () => true].map((value) => ({ token_use: value })),
+      ['', undefined, null, NaN, Infinity, 5n, () => true].map((value) => ({ token_use: value })),
     ),
   ],
   ['claims', 'must name at least one claim', { claims: {} }],
+  ['claims.realm_access', 'must name at least one claim', { claims: { realm_access: {} } }],
+  ['claims.realm_access', 'must be a plain object', { claims: { realm_access: new Map() } }],
+  ['claims.realm_access.roles', claimValue, { claims: { realm_access: { roles: null } } }],
+  ['claims.realm_access.roles', nonEmptyList, { claims: { realm_access: { roles: [] } } }],
   ['claims.token_use', nonEmptyList, { claims: { token_use: [] } }],
   [
     'claims.token_use[1]',
@@ -331,7 +335,7 @@ suite('a wrong option of the plugin', () => {
     ],
 
     ['cache', 'must be { max, maxBytes } or false', ...each('cache', [null, true, 5, ''])],
-    ['cache', 'must be a plain object', ...each('cache', [[], new Map()])],
+    ['cache', 'must be { max, maxBytes } or false', ...each('cache', [[], new Map()])],
     ['cache.ttl', 'is unknown; known are max, maxBytes', { cache: { ttl: 5 } }],
     ['cache.max', wholeNumberOf('tokens'), ...each('max', [0, ...noWholeNumber]).map((cache) => ({ cache }))],
     ['cache.max', 'must be at most 10000000', { cache: { max: 10_000_001 } }],
@@ -429,7 +433,8 @@ suite('options as a whole', () => {
 
   for (const issuers of [null, {}, '', false, good.issuer, good, new Set([good])]) {
     test(`issuers: ${shown(issuers)} is refused for what it is, whatever stands beside it`, async (t: TestContext) => {
-      const right = 'must be a list of issuers or a function; the options of one may stand at the top level'
+      const right =
+        'must be a list of issuers or a function; the options of a single issuer may stand at the top level'
       await refuses(t, { issuers }, 'issuers', right)
       await refuses(t, { ...good, issuers }, 'issuers', right)
     })
@@ -443,7 +448,7 @@ suite('options as a whole', () => {
 
   for (const name of issuerNames.split(', ')) {
     test(`"${name}" is refused beside issuers`, async (t: TestContext) => {
-      const right = 'belongs in the entries of "issuers", or in what that function returns'
+      const right = 'belongs in the entries of "issuers", or in the result of that function'
       for (const value of ['x', null, false]) {
         await refuses(t, { issuers: [good], [name]: value }, name, right)
         await refuses(t, { issuers: () => undefined, [name]: value }, name, right)
@@ -513,7 +518,7 @@ suite('a secret that is none or too short', () => {
   for (const [title, secret] of keys) {
     test(`${title} is refused as a secret`, async (t: TestContext) => {
       const right =
-        'must be a shared secret and not a PEM, DER or JWK key; published keys are found by "jwksUri"'
+        'must be a shared secret and not a PEM, DER or JWK key; set "jwksUri" to verify with published keys'
       await refuses(t, { ...good, secret }, 'secret', right)
       await refuses(t, { issuers: [{ ...good, secret }] }, 'issuers[0].secret', right)
     })
@@ -846,7 +851,7 @@ suite('registration', () => {
   ]
   for (const [title, decorator, before] of taken) {
     const error = {
-      message: `fastify-jwks-auth: the decorator "${decorator}" is there already, by this plugin or by another one; several issuers go into "issuers"`,
+      message: `fastify-jwks-auth: the decorator "${decorator}" exists already, from this plugin or from another one; to accept several issuers, list them in "issuers"`,
     }
     test(`${title} fails and names the plugin and the decorator`, async (t: TestContext) => {
       const app = Fastify()
