@@ -10,7 +10,7 @@ export interface Certificate {
   readonly path: string
 }
 
-/** A fresh certificate for 127.0.0.1. Node can't issue one, openssl can. */
+/** A new certificate for 127.0.0.1, made by openssl: Node can't create certificates. */
 export function createCertificate(): Certificate {
   const directory = mkdtempSync(join(tmpdir(), 'jwks-auth-bench-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))

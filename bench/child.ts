@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork, type ForkOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { RunningServer } from './contestant.ts'
@@ -6,39 +6,66 @@ import type { Issuer } from './issuer.ts'
 
 const server = fileURLToPath(new URL('server.js', import.meta.url))
 
-/** A contestant in a process of its own. */
+/** What a process has used. */
+export interface Usage {
+  /** CPU time of all threads in microseconds, by getrusage(2). */
+  readonly cpu: number
+  /** Bytes. */
+  readonly rss: number
+}
+
+/** A contestant in its own process. */
 export interface RunningChild extends RunningServer {
-  readonly process: ChildProcess
+  usage(): Promise<Usage>
+}
+
+/** The environment of a process that accepts the issuer's certificate. */
+export function environment({ certificate }: Issuer): ForkOptions['env'] {
+  const { PATH, BENCH_OTHER_BUILD } = process.env
+  return { PATH, BENCH_OTHER_BUILD, NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: certificate.path }
 }
 
 /**
- * Starts a contestant in a fresh process, with the issuer's certificate among its authorities.
+ * Starts a contestant in a new process.
  *
  * @param execArgv - Options of node, such as a module to load first.
  */
 export async function startChild(
   name: string,
-  { data, certificate }: Issuer,
+  issuer: Issuer,
   execArgv: string[] = [],
 ): Promise<RunningChild> {
-  const child = fork(server, [name, JSON.stringify(data)], {
+  const child = fork(server, [name, JSON.stringify(issuer.data)], {
     execArgv,
-    env: { PATH: process.env.PATH, NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: certificate.path },
-    // Some print every refusal.
+    env: environment(issuer),
+    // Some contestants print every refusal.
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
   let errors = ''
   child.stderr!.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4000)))
-  const exited = once(child, 'exit')
-  const started = await Promise.race([once(child, 'message'), exited.then(() => undefined)])
-  if (!started) throw new Error(`${name} did not start: ${errors}`)
-  const [{ url }] = started as [{ url: string }]
+  let isClosing = false
+  const end = async (): Promise<void> => {
+    await once(child, 'exit')
+    if (!isClosing) throw new Error(`${name} ended: ${errors}`)
+  }
+  const ended = end()
+  ended.catch(() => undefined)
+  /** The next message of the process. */
+  const message = async <T>(): Promise<T> => {
+    const [received] = (await Promise.race([once(child, 'message'), ended])) as [T]
+    return received
+  }
+  const { url } = await message<{ url: string }>()
   return {
-    process: child,
     url,
+    usage() {
+      child.send('usage')
+      return message<Usage>()
+    },
     async close() {
+      isClosing = true
       child.kill()
-      await exited
+      await ended
     },
   }
 }

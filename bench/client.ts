@@ -1,12 +1,12 @@
 import { Agent, request } from 'node:http'
 
 export interface Answer {
-  /** Undefined where there was no answer in time. */
+  /** Undefined if there was no response in time. */
   readonly status: number | undefined
   readonly milliseconds: number
 }
 
-/** Calls a contestant's secured route. */
+/** Sends requests to the secured route of a contestant. */
 export class Client {
   readonly #url: URL
   readonly #agent = new Agent({ keepAlive: true })

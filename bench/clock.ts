@@ -1,18 +1,17 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 
-// Loaded before a contestant, so that days pass for it in seconds: a request's header x-clock-advance moves every clock
-// that a library may read, before the request is handled, and calls the timers that have become due by then. Until the first
-// of them the clocks are the real ones.
+// Loaded before a contestant, so that days pass for it in seconds. The header x-clock-advance of a request moves every clock that a library may
+// read, before the request is handled, and calls the timers that are due then. Until the first such header the clocks are the real ones.
 
-/** How far the clocks have been moved; from the first time on they stand still between. */
+/** How far the clocks have been moved. From the first time on they stand still between two moves. */
 let moved: { milliseconds: number } | undefined
 
 const { now } = Date
 const { hrtime } = process
 const monotonic = performance.now.bind(performance)
 
-/** A clock that tells what a real one told when it was stopped, and what has been added since. */
+/** A clock that is stopped by the first move. Then it shows the time at which it was stopped, and how far it was moved. */
 function stoppable(tell: () => number): () => number {
   let stoppedAt: number | undefined
   return () => (moved ? (stoppedAt ??= tell()) + moved.milliseconds : tell())
@@ -40,7 +39,7 @@ type Callback = (...args: unknown[]) => void
 const timers = new Map<Timer, { due: number; call: () => void }>()
 const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis
 
-/** Timers of libraries that keep something. Shorter ones are the transport's and run in real time: connections live on. */
+/** Timers of this length or more expire what a library keeps. Shorter ones belong to connections, which must stay open, and run in real time. */
 const shortest = 5_000
 
 const startTracked = (callback: Callback, delay = 0, ...args: unknown[]): Timer => {
@@ -66,7 +65,7 @@ function advance(step: number): void {
   moved.milliseconds += step
   const due = [...timers].filter(([, timer]) => timer.due <= performance.now())
   for (const [timer, { call }] of due.toSorted(([, a], [, b]) => a.due - b.due)) {
-    // An earlier one may have stopped it.
+    // An earlier timer may have stopped this one.
     if (!timers.has(timer)) continue
     stopTimer(timer)
     call()

@@ -19,7 +19,7 @@ export interface Key {
   readonly alg: Algorithm
   readonly kid: string
   readonly privateKey: KeyObject
-  /** The public key as it is published. */
+  /** The published public key. */
   readonly jwk: object
 }
 
@@ -36,7 +36,7 @@ const keyPairs = {
 export function createKey(alg: Algorithm = 'RS256'): Key {
   const kid = randomUUID()
   const pair = keyPairs[alg]()
-  // By way of PEM: Node may stand still where a key that was just generated is exported as a JWK.
+  // Through PEM, because Node may hang when a generated key is exported as a JWK.
   const publicKey = createPublicKey(pair.publicKey.export({ type: 'spki', format: 'pem' }))
   return {
     alg,
@@ -46,17 +46,17 @@ export function createKey(alg: Algorithm = 'RS256'): Key {
   }
 }
 
-/** An issuer on loopback, over https since some accept no other, whose behaviour can be changed at any time. */
+/** An issuer on loopback, whose behaviour can be changed at any time. It uses https because some contestants require it. */
 export class Issuer {
-  /** What the JWK Set holds. */
+  /** The keys of the JWK Set. */
   keys: Key[] = []
-  /** How often the JWK Set was asked for. */
+  /** How often the JWK Set was requested. */
   fetches = 0
-  /** Requests that have no answer yet. */
+  /** Requests that were not answered yet. */
   pending = 0
-  /** Whether the JWK Set's address accepts requests and never answers. */
+  /** Whether requests for the JWK Set get no response. */
   hangs = false
-  /** Milliseconds that it takes to answer. */
+  /** Milliseconds before each response. */
   latency = 0
   readonly certificate: Certificate
   readonly #server: Server
@@ -85,7 +85,7 @@ export class Issuer {
     this.#port = (this.#server.address() as AddressInfo).port
   }
 
-  /** From now on connections are refused. */
+  /** Connections are refused from now on. */
   async goDown(): Promise<void> {
     this.#server.close()
     this.#server.closeAllConnections()
@@ -96,13 +96,13 @@ export class Issuer {
     if (this.#server.listening) await this.goDown()
   }
 
-  /** A token that stays valid for years, so that keys alone decide. */
+  /** A token that stays valid for years, so that only its key matters. */
   token({ kid, privateKey }: Key): string {
     const content = this.#unsigned(kid)
     return `${content}.${sign('sha256', Buffer.from(content), privateKey).toString('base64url')}`
   }
 
-  /** A token that names a key which nobody has, different each time. */
+  /** A token with an unknown kid, different each time. */
   bogusToken(): string {
     return `${this.#unsigned(randomUUID())}.${randomBytes(256).toString('base64url')}`
   }

@@ -6,12 +6,12 @@ import * as scenarios from './keys/scenarios.ts'
 import { render, rows, type Measured } from './keys/table.ts'
 import { Trial } from './keys/trial.ts'
 
-// `node dist/keys.js` measures every contestant and writes the table into docs/keys.md; with names it measures those
-// and prints their table.
+// `node dist/keys.js` measures all contestants and writes the table into docs/keys.md. With names as arguments it measures these contestants and
+// prints their table.
 
 const page = new URL('../../docs/keys.md', import.meta.url)
 const [begin, end] = ['<!-- measured: begin -->', '<!-- measured: end -->']
-/** Trials at once: one mostly waits for the other side of its own. */
+/** Trials at once: in each trial, one side mostly waits for the other. */
 const lanes = 2
 
 const certificate = createCertificate()
@@ -19,14 +19,14 @@ const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(rows
 const results = new Map<string, Partial<Measured>>(names.map((name) => [name, {}]))
 
 const measures: { [Name in keyof Measured]: (trial: Trial) => Promise<Measured[Name]> } = {
-  // The longest ones first.
+  // The longest ones come first.
   removedKey: scenarios.removedKey,
   outage: scenarios.outage,
   newKeys: (trial) => scenarios.newKeys(trial, false),
   earlyTokens: (trial) => scenarios.newKeys(trial, true),
-  afterStranger: scenarios.afterStranger,
+  afterUnknownKid: scenarios.afterUnknownKid,
   replacedKey: scenarios.replacedKey,
-  strangers: scenarios.strangers,
+  unknownKids: scenarios.unknownKids,
   cold: scenarios.coldStart,
   down: (trial) => scenarios.firstRequest(trial, 'down'),
   hangs: (trial) => scenarios.firstRequest(trial, 'hangs'),
@@ -44,7 +44,7 @@ const queue = (Object.keys(measures) as (keyof Measured)[])
 const work = async (): Promise<void> => {
   for (let task = queue.shift(); task; task = queue.shift()) await measure(...task)
 }
-// Waiting in vain takes long and costs nothing: only its start is kept free from the others.
+// These trials wait for a long time and use no CPU, so they run along with the others. Only their start must not be disturbed.
 const hanging = names.map((name) => measure(name, 'hangs'))
 await setTimeout(10_000)
 await Promise.all([...hanging, ...Array.from({ length: lanes }, work)])

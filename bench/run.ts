@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-// Installs and builds what a benchmark needs and starts it: `run.ts keys` is `node dist/keys.js`. The benchmark itself
-// and its servers are compiled, so that nothing stands between them and Node.
+// Installs and builds what a benchmark needs and starts it: `run.ts keys` runs `node dist/keys.js`. The benchmark and its servers are compiled, so
+// that no loader runs in the measured processes.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const bench = fileURLToPath(new URL('.', import.meta.url))

@@ -2,7 +2,7 @@ import fastifyJwtJwks from 'fastify-jwt-jwks'
 import type { Contestant } from '../contestant.ts'
 import { startFastify } from './fastify.ts'
 
-/** What its README requires; its types know a default export only. */
+/** The function that its README requires; its types have a default export only. */
 const plugin = fastifyJwtJwks as unknown as typeof fastifyJwtJwks.default
 
 function recipe(options: object): Contestant {

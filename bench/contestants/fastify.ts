@@ -1,19 +1,23 @@
 import Fastify, { type FastifyInstance, type onRequestAsyncHookHandler } from 'fastify'
-import { pong, type RunningServer } from '../contestant.ts'
+import { pong, type Exchange, type Hook, type LocalServer } from '../contestant.ts'
 
-/** A Fastify server whose secured route has the hook that `secure` gives. */
+/** A Fastify server whose secured route has the hook that `secure` returns. */
 export async function startFastify(
   secure: (app: FastifyInstance) => Promise<onRequestAsyncHookHandler | undefined>,
-): Promise<RunningServer> {
+): Promise<LocalServer> {
   const app = Fastify()
+  const held: Exchange[] = []
   const onRequest = await secure(app)
   app.get('/ping', async () => pong)
   app.get('/secured/ping', onRequest ? { onRequest } : {}, async () => pong)
+  app.get('/held', (request, reply) => {
+    held.push({ request, reply, headers: request.raw.headers })
+  })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
-  return { url, close: () => app.close() }
+  return { url, held, hook: onRequest as Hook, close: () => app.close() }
 }
 
-/** What a hook throws where the library leaves the answer to its user. */
+/** For libraries that leave the response to the application. */
 export function unauthorized(cause: unknown): Error {
   return Object.assign(new Error('Unauthorized', { cause }), { statusCode: 401 })
 }

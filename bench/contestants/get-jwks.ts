@@ -9,8 +9,8 @@ interface DecodedToken {
 }
 
 /**
- * The recipe of get-jwks' README, with a promise for its callback. The list of issuers goes to get-jwks, which reads it, and not to @fastify/jwt, which
- * doesn't; and issuer and audience are checked, as they are by everyone else.
+ * The recipe of get-jwks' README, with three changes. `secret` returns a promise instead of calling back. The list of issuers is given to get-jwks,
+ * since @fastify/jwt ignores it. Issuer and audience are checked, as by all other contestants.
  */
 function recipe(cache: boolean): Contestant {
   return {

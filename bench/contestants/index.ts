@@ -1,14 +1,15 @@
 import type { Contestant } from '../contestant.ts'
 
-/** By name; only the one that is asked for is loaded. */
+/** By name. Only the chosen contestant is loaded. */
 export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = {
   bare: async () => (await import('./bare.ts')).bare,
   'bare, Express': async () => (await import('./bare.ts')).bareExpress,
-  'crypto.verify': async () => (await import('./signature.ts')).byCrypto,
-  'fast-jwt, one key': async () => (await import('./signature.ts')).byFastJwt,
+  'fast-jwt, one key': async () => (await import('./fast-jwt.ts')).plain,
   'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
   'fastify-jwks-auth, no cache': async () => (await import('./fastify-jwks-auth.ts')).uncached,
-  'fastify-jwks-auth, beside a bare route': async () => (await import('./fastify-jwks-auth.ts')).beside,
+  'fastify-jwks-auth, other build': async () => (await import('./fastify-jwks-auth.ts')).other,
+  'fastify-jwks-auth, other build, no cache': async () =>
+    (await import('./fastify-jwks-auth.ts')).otherUncached,
   'get-jwks': async () => (await import('./get-jwks.ts')).plain,
   'get-jwks, cached': async () => (await import('./get-jwks.ts')).cached,
   'fastify-jwt-jwks': async () => (await import('./fastify-jwt-jwks.ts')).plain,

@@ -17,7 +17,7 @@ function recipe(options: Partial<ExpressJwtOptions>): Contestant {
   }
 }
 
-/** As in its example for Express. */
+/** As in its README's example for Express. */
 export const plain: Contestant = recipe({ cache: true, rateLimit: true, jwksRequestsPerMinute: 5 })
-/** With its defaults: a cache and no limit. */
+/** With its defaults: a cache and no rate limit. */
 export const unlimited: Contestant = recipe({})

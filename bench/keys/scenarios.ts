@@ -1,27 +1,27 @@
 import { day, hour, minute, second, type Trial } from './trial.ts'
 
-/** How long a contestant went on accepting a token, and what it answered then. */
+/** How long a contestant accepted a token, and its status afterwards. */
 export interface Endurance {
-  /** Undefined where it never stopped. */
+  /** Milliseconds; undefined if it never stopped. */
   readonly until: number | undefined
   readonly status: number | undefined
 }
 
-/** Where "for ever" begins. */
+/** The time after which a contestant is no longer watched. */
 export const cap = 8 * day
 
-/** A hundred requests at once that find no key known. */
+/** A hundred requests at once, before any key is known. */
 export async function coldStart(trial: Trial): Promise<{ fetches: number; accepted: number }> {
   const { issuer, key } = trial
-  // Long enough for all of them to come before the first answer, on a busy machine as well.
+  // Long enough for all requests to arrive before the first response, also on a busy machine.
   issuer.latency = 500
   const tokens = Array.from({ length: 100 }, () => issuer.token(key))
   const accepted = await Promise.all(tokens.map((token) => trial.isAccepted(token)))
   return { fetches: issuer.fetches, accepted: accepted.filter(Boolean).length }
 }
 
-/** A thousand unknown kids, fifty at a time, with a good token after every ten. */
-export async function strangers(trial: Trial): Promise<{ fetches: number; accepted: number }> {
+/** A thousand unknown kids, fifty at a time, with a good token after every ten of them. */
+export async function unknownKids(trial: Trial): Promise<{ fetches: number; accepted: number }> {
   const { issuer, key } = trial
   await trial.warmUp()
   issuer.fetches = 0
@@ -39,9 +39,9 @@ export async function strangers(trial: Trial): Promise<{ fetches: number; accept
 }
 
 /**
- * Steady traffic of one token, until it is refused.
+ * Sends one token steadily, until it is refused.
  *
- * @param companion - A token of another key that comes along.
+ * @param companion - A token of another key, which is sent as well.
  */
 async function endurance(
   trial: Trial,
@@ -55,13 +55,13 @@ async function endurance(
     if (companion !== undefined) await trial.call(companion)
     const { status } = await trial.call(token, step)
     if (status !== 200) return { until: elapsed, status }
-    // Fetches in the background belong to the time at which they began. Nobody makes any after hours.
-    if (elapsed < 2 * hour) await trial.settle()
+    // A background fetch counts for the time at which it began. After hours there are none.
+    if (elapsed < 2 * hour) await trial.waitForFetches()
   }
   return { until: undefined, status: 200 }
 }
 
-/** A key is removed right after it was fetched, and its token keeps coming. */
+/** A key is removed right after it was fetched, and its token is sent steadily. */
 export async function removedKey(trial: Trial): Promise<Endurance> {
   const { issuer, key, otherKey } = trial
   const token = issuer.token(key)
@@ -75,10 +75,10 @@ export async function removedKey(trial: Trial): Promise<Endurance> {
   return result
 }
 
-/** How long a replaced key is watched. */
+/** The time after which a replaced key is no longer watched. */
 export const shortCap = 2 * hour
 
-/** A key is replaced by a new one right after it was fetched, and tokens of both keep coming. */
+/** A key is replaced by a new one right after it was fetched, and tokens of both are sent steadily. */
 export async function replacedKey(trial: Trial): Promise<Endurance> {
   const { issuer, key, otherKey, newKeys } = trial
   const [newKey] = newKeys
@@ -87,25 +87,25 @@ export async function replacedKey(trial: Trial): Promise<Endurance> {
   return endurance(trial, issuer.token(key), { limit: shortCap, companion: issuer.token(newKey!) })
 }
 
-/** The issuer goes down right after its keys were fetched, and a good token keeps coming. */
+/** The issuer goes down right after its keys were fetched, and a good token is sent steadily. */
 export async function outage(trial: Trial): Promise<Endurance> {
   await trial.warmUp()
   await trial.issuer.goDown()
   return endurance(trial, trial.issuer.token(trial.key))
 }
 
-/** What a flood does to a new key, and costs the issuer. */
+/** What a flood of unknown kids costs the issuer, and how long it holds up a new key. */
 export interface Flood {
   readonly fetchesPerMinute: number
-  /** The longest that a new key was refused; undefined where it was not accepted for as long as anybody waited. */
+  /** The longest time that a new key was refused, in milliseconds; undefined if it was not accepted within `patience`. */
   readonly longest: number | undefined
 }
 
-/** How long a new key is waited for. */
+/** The time after which a new key is no longer tried. */
 export const patience = 5 * minute
 
-/** A new key is published right after somebody has named one that nobody has, in quiet times. Tells how long it is refused. */
-export async function afterStranger(trial: Trial): Promise<number | undefined> {
+/** How long a new key is refused that is published right after one unknown kid, without other traffic. In milliseconds. */
+export async function afterUnknownKid(trial: Trial): Promise<number | undefined> {
   const { issuer, newKeys } = trial
   const [newKey] = newKeys
   await trial.warmUp()
@@ -118,20 +118,19 @@ export async function afterStranger(trial: Trial): Promise<number | undefined> {
   return undefined
 }
 
-/** Seconds between one key's first success and the next key: just after a look-up of most, or somewhere between two. */
+/** Seconds from one key's first success to the next key. For most contestants: just after a fetch, or between two fetches. */
 const gaps = [60, 61, 75]
 
 /**
- * Ten unknown kids in every second. In their midst three keys are published one after another, and each one's token
- * is tried once a second.
+ * Ten unknown kids in every second. Meanwhile three keys are published one after another, and each one's token is tried once a second.
  *
- * @param isEarly - Whether a token of each key has come a second before the key was published.
+ * @param isEarly - Whether a token of each key is sent one second before the key is published.
  */
 export async function newKeys(trial: Trial, isEarly: boolean): Promise<Flood> {
   const { issuer } = trial
   await trial.warmUp()
   let seconds = 0
-  /** One second of the flood, with a token among its ten. */
+  /** One second of the flood, in which the token is sent as well. Returns whether it was accepted. */
   const flood = async (token?: string): Promise<boolean> => {
     seconds += 1
     let isAccepted = false
@@ -164,7 +163,7 @@ export async function newKeys(trial: Trial, isEarly: boolean): Promise<Flood> {
   return { fetchesPerMinute, longest }
 }
 
-/** The first request of all, while the issuer gives no answer. */
+/** The first request of all, while the issuer doesn't answer. */
 export async function firstRequest(
   trial: Trial,
   issuer: 'hangs' | 'down',

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { cap, patience, shortCap, type Endurance, type Flood } from './scenarios.ts'
 import { day, hour, minute, second } from './trial.ts'
 
-/** All that was measured of one contestant. */
+/** The results of one contestant. */
 export interface Measured {
   readonly cold: { fetches: number; accepted: number }
-  readonly strangers: { fetches: number; accepted: number }
-  /** Milliseconds; undefined where it was not in time. */
-  readonly afterStranger: number | undefined
+  readonly unknownKids: { fetches: number; accepted: number }
+  /** Milliseconds; undefined if it took too long. */
+  readonly afterUnknownKid: number | undefined
   readonly newKeys: Flood
   readonly earlyTokens: Flood
   readonly removedKey: Endurance
@@ -19,11 +19,11 @@ export interface Measured {
 
 interface Row {
   readonly label: string
-  /** Packages whose versions are named. */
+  /** Packages whose versions are listed. */
   readonly packages: readonly string[]
 }
 
-/** The contestants, as they are named in the table. */
+/** The contestants, and their names in the table. */
 export const rows: Readonly<Record<string, Row>> = {
   'fastify-jwks-auth': { label: '**fastify-jwks-auth**', packages: [] },
   'get-jwks': { label: 'get-jwks + @fastify/jwt', packages: ['get-jwks', '@fastify/jwt'] },
@@ -44,9 +44,9 @@ const columns: readonly Column[] = [
   ['Fetches for 100 first requests at once', ({ cold }) => withAccepted(cold.fetches, cold.accepted)],
   [
     'Fetches for 1,000 unknown kids, good tokens accepted',
-    ({ strangers }) => `${strangers.fetches}, ${strangers.accepted} %`,
+    ({ unknownKids }) => `${unknownKids.fetches}, ${unknownKids.accepted} %`,
   ],
-  ['A new key works after an unknown kid', ({ afterStranger }) => waiting(afterStranger)],
+  ['A new key works after an unknown kid', ({ afterUnknownKid }) => waiting(afterUnknownKid)],
   ['Fetches per minute of a lasting flood', ({ newKeys }) => String(newKeys.fetchesPerMinute)],
   ['A new key works in that flood', ({ newKeys }) => waiting(newKeys.longest)],
   ['… and where its token came first', ({ earlyTokens }) => waiting(earlyTokens.longest)],
@@ -57,7 +57,7 @@ const columns: readonly Column[] = [
   ['Issuer hangs, no key known', ({ hangs }) => answer(hangs)],
 ]
 
-/** The table and what it was measured with, as Markdown. */
+/** The table, and the versions that were measured, as Markdown. */
 export function render(results: ReadonlyMap<string, Measured>): string {
   const lines = [
     ['', ...columns.map(([title]) => title)],
@@ -75,7 +75,7 @@ function versions(): string[] {
   return ['fastify', ...packages, 'express'].map((name) => `${name} ${versionOf(name)}`)
 }
 
-/** A peer's own version before that of the same package in the project. */
+/** The version that is installed for the benchmark, or else for the project. */
 function versionOf(name: string): string {
   const manifest = ['../..', '../../..']
     .map((path) => new URL(`${path}/node_modules/${name}/package.json`, import.meta.url))

@@ -9,16 +9,16 @@ export const minute = 60 * second
 export const hour = 60 * minute
 export const day = 24 * hour
 
-/** Keys take a while to make, and may be the same for every contestant. */
+/** The same keys for all contestants, since making one takes a while. */
 const pool = Array.from({ length: 5 }, createKey)
 
-/** One contestant in a fresh process, whose clocks can be moved, and an issuer of its own. */
+/** One contestant in a new process, whose clocks can be moved, and its own issuer. */
 export class Trial {
   readonly issuer: Issuer
-  /** A key that the issuer has, beside one other. */
+  /** The two keys that the issuer has at first. */
   readonly key: Key = pool[0]!
   readonly otherKey: Key = pool[1]!
-  /** Keys that it hasn't yet. */
+  /** Keys that the issuer doesn't have yet. */
   readonly newKeys: readonly Key[] = pool.slice(2)
   readonly #client: Client
 
@@ -44,7 +44,7 @@ export class Trial {
   /**
    * Calls the secured route.
    *
-   * @param advance - Milliseconds by which the contestant's clocks, which stand still from then on, are moved first.
+   * @param advance - Milliseconds by which the contestant's clocks are moved first. From then on they stand still.
    */
   async call(token: string, advance?: number): Promise<Answer> {
     return this.#client.call(token, advance === undefined ? {} : { 'x-clock-advance': String(advance) })
@@ -55,13 +55,13 @@ export class Trial {
     return status === 200
   }
 
-  /** Has the contestant learn the keys. */
+  /** Makes the contestant fetch the keys. */
   async warmUp(): Promise<void> {
     if (!(await this.isAccepted(this.issuer.token(this.key)))) throw new Error('a good token was refused')
   }
 
-  /** Lets what a request has started in the background come to its end. */
-  async settle(): Promise<void> {
+  /** Waits for fetches that a request has started in the background. */
+  async waitForFetches(): Promise<void> {
     do await setTimeout(2)
     while (this.issuer.pending > 0)
   }

@@ -14,7 +14,7 @@ interface Locked {
 
 type Lock = Readonly<Record<string, Locked>>
 
-/** What each package adds to an install of its framework: read off the lock files and the folders they name. */
+/** What each package adds to an install of its framework, from the lock files and the installed folders. */
 export function installedSize(): string {
   const fastify = tree(root, ['node_modules/fastify'])
   const express = tree(bench, ['node_modules/express'])
@@ -55,7 +55,7 @@ function row(name: string, packages: ReadonlyMap<string, number>, present = new 
   return [name, added.length, Math.round(added.reduce((sum, [, bytes]) => sum + bytes, 0) / 1024)]
 }
 
-/** By name and version the bytes of packages and of all that they depend on. */
+/** The bytes of packages and all their dependencies, by name and version. */
 function tree(directory: string, paths: readonly string[]): Map<string, number> {
   const text = readFileSync(join(directory, 'package-lock.json'), 'utf8')
   const lock = (JSON.parse(text) as { packages: Lock }).packages
@@ -73,7 +73,7 @@ function tree(directory: string, paths: readonly string[]): Map<string, number> 
   return found
 }
 
-/** Where Node finds a dependency: in the package's own folder, or in one above. */
+/** Where Node finds a dependency: in the folder of the package, or in one above. */
 function resolve(lock: Lock, from: string, name: string): string {
   for (let place = from; ; place = place.slice(0, place.lastIndexOf('node_modules/')).replace(/\/$/, '')) {
     const path = place === '' ? `node_modules/${name}` : `${place}/node_modules/${name}`
@@ -82,7 +82,7 @@ function resolve(lock: Lock, from: string, name: string): string {
   }
 }
 
-/** Bytes of all files, other packages' left out. */
+/** Bytes of all files, without those of packages inside. */
 function sizeOf(path: string): number {
   const stat = lstatSync(path)
   if (!stat.isDirectory()) return stat.size

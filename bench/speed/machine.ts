@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { cpus, loadavg, release, totalmem, type } from 'node:os'
+import { cpus, release, totalmem, type } from 'node:os'
 
 // Run as bench/dist/speed/machine.js.
-const places = { plugin: new URL('../../../', import.meta.url), rivals: new URL('../../', import.meta.url) }
+const places = { plugin: new URL('../../../', import.meta.url), peers: new URL('../../', import.meta.url) }
 const packages = {
   plugin: ['fastify', 'fast-jwt', 'get-jwks'],
-  rivals: [
+  peers: [
     '@fastify/jwt',
     'fastify-jwt-jwks',
     'jose',
@@ -17,16 +17,15 @@ const packages = {
   ],
 }
 
-/** Where and with what the figures were made. */
+/** The machine, and the versions that are measured. */
 export function machine(): string {
   const processors = cpus()
   const gibibytes = Math.round(totalmem() / 2 ** 30)
-  const versions = (['plugin', 'rivals'] as const).flatMap((place) =>
+  const versions = (['plugin', 'peers'] as const).flatMap((place) =>
     packages[place].map((name) => `${name} ${versionOf(name, places[place])}`),
   )
   return [
-    `${processors.length} cores of ${processors[0]!.model.trim()}, ${gibibytes} GiB, ${type()} ${release()}, Node ${process.version}, ` +
-      `${new Date().toISOString().slice(0, 10)}; load average before the run ${loadavg()[0]!.toFixed(1)}.`,
+    `${processors.length} cores of ${processors[0]!.model.trim()}, ${gibibytes} GiB, ${type()} ${release()}, Node ${process.version}.`,
     `${versions.join(', ')}.`,
   ].join('\n\n')
 }

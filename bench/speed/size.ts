@@ -3,72 +3,53 @@ import type { Algorithm } from '../issuer.ts'
 /** How much is measured. */
 export interface Size {
   readonly algorithms: readonly Algorithm[]
-  readonly rounds: number
-  /** How often all servers are started anew within these. */
+  /** How often all contestants are started in new processes: no two processes of one program are equally fast. */
   readonly starts: number
-  /** How long one measurement takes, at most. */
-  readonly milliseconds: number
-  /** Tokens that are never seen before, for all rounds together. */
-  readonly newTokens: number
-  /** Requests that nobody counts, with new tokens and as many with seen ones: Node compiles what is used often. */
-  readonly warmUp: number
-  readonly warmUpMilliseconds: number
-  /** Measurements by autocannon, which counts in whole seconds, of each contestant and in all starts. */
+  /** Tokens of a slice in `pair`. */
+  readonly slice: number
+  /** Rounds of `pair` in each process, after rounds that aren't counted. */
+  readonly warmUpRounds: number
+  readonly rounds: number
+  /** Rounds of `cannon` after each start, and the seconds of one measurement. autocannon counts whole seconds. */
   readonly cannonRounds: number
   readonly cannonSeconds: number
-  /** Turns of each route beside a bare one, in all starts, and how many requests one of these is. */
-  readonly besideRounds: number
-  readonly besideRequests: number
-  /** Requests of one measurement with tokens seen before. */
-  readonly seenRequests: number
+  /** Rounds of `refuse`, and the requests of one measurement. */
+  readonly refuseRounds: number
   readonly refusedRequests: number
-  /** Requests of the long run. */
+  /** Requests of `endure`, and its different tokens. */
   readonly longRun: number
-  /** Regular users among forged tokens. */
-  readonly regulars: number
-  /** How often a module is imported. */
+  readonly liveTokens: number
+  /** How often `start` imports a module. */
   readonly imports: number
-  /** Milliseconds for which one step is called again and again. */
-  readonly step: number
 }
 
 export const full: Size = {
   algorithms: ['RS256', 'ES256', 'EdDSA'],
-  rounds: 30,
-  starts: 5,
-  milliseconds: 100,
-  newTokens: 50_000,
-  warmUp: 10_000,
-  warmUpMilliseconds: 1_500,
-  cannonRounds: 20,
+  starts: 3,
+  slice: 100,
+  warmUpRounds: 30,
+  rounds: 50,
+  cannonRounds: 3,
   cannonSeconds: 1,
-  besideRounds: 1_500,
-  besideRequests: 500,
-  seenRequests: 10_000,
-  refusedRequests: 2_000,
+  refuseRounds: 5,
+  refusedRequests: 4_000,
   longRun: 1_000_000,
-  regulars: 1_000,
+  liveTokens: 50_000,
   imports: 15,
-  step: 500,
 }
 
-/** Enough to see that everything works; its figures are worth nothing. */
+/** Enough to see that everything works. Its figures mean nothing. */
 export const quick: Size = {
   algorithms: ['RS256'],
-  rounds: 2,
-  starts: 2,
-  milliseconds: 300,
-  newTokens: 2_000,
-  warmUp: 500,
-  warmUpMilliseconds: 500,
-  cannonRounds: 2,
+  starts: 1,
+  slice: 100,
+  warmUpRounds: 5,
+  rounds: 5,
+  cannonRounds: 1,
   cannonSeconds: 1,
-  besideRounds: 10,
-  besideRequests: 200,
-  seenRequests: 1_000,
-  refusedRequests: 200,
+  refuseRounds: 1,
+  refusedRequests: 400,
   longRun: 20_000,
-  regulars: 50,
+  liveTokens: 2_000,
   imports: 3,
-  step: 50,
 }

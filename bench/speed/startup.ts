@@ -11,7 +11,7 @@ const execute = promisify(execFile)
 const bench = fileURLToPath(new URL('../..', import.meta.url))
 const plugin = new URL('../../../dist/index.js', import.meta.url).href
 
-/** What a program imports, by the name of the row. */
+/** The imports of a program, by the name of its row. */
 const programs: Readonly<Record<string, readonly string[]>> = {
   'Node alone': [],
   fastify: ['fastify'],
@@ -27,14 +27,14 @@ const programs: Readonly<Record<string, readonly string[]>> = {
 }
 
 interface Start {
-  /** Of all imports, milliseconds. */
+  /** The time of all imports. */
   readonly milliseconds: number
-  /** Bytes. */
+  /** Memory after the imports, in bytes. */
   readonly rss: number
   readonly heap: number
 }
 
-/** How long imports take, and the memory that they leave, each time in a fresh process. */
+/** The time and memory that imports take, each time in a new process. */
 export async function coldStart(size: Size): Promise<string> {
   const starts = new Map<string, Start[]>(Object.keys(programs).map((name) => [name, []]))
   for (let round = 0; round < size.imports; round += 1) {

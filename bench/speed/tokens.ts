@@ -5,7 +5,7 @@ import type { Algorithm, Key } from '../issuer.ts'
 
 const sign = promisify(signWithCallback)
 
-/** Whose tokens are sent again and again. */
+/** The number of users whose tokens are sent again and again. */
 export const users = 200
 
 export interface Parts {
@@ -13,7 +13,7 @@ export interface Parts {
   readonly claims?: object
 }
 
-/** What a Bearer token of a common provider holds: 11 claims, some 770 bytes with ES256, 1,020 with RS256. */
+/** A token like those of common providers: 11 claims, about 770 bytes with ES256 and EdDSA, 1,020 with RS256. */
 export async function createToken(
   issuer: IssuerData,
   key: Key,
@@ -58,7 +58,7 @@ export async function createTokens(issuer: IssuerData, key: Key, count: number):
   return tokens
 }
 
-/** The token with a signature that is none, another one for each `n`. */
+/** The token with a wrong signature, which depends on `n`. */
 export function forge(token: string, n: number): string {
   const start = token.lastIndexOf('.') + 1
   const noise = Buffer.alloc(6)
@@ -66,19 +66,19 @@ export function forge(token: string, n: number): string {
   return token.slice(0, start) + noise.toString('base64url') + token.slice(start + 8)
 }
 
-/** Undefined where the algorithm has its hash built in. */
+/** The digest for `crypto.verify`. Undefined if the algorithm includes its digest. */
 export function hashOf(alg: Algorithm): string | undefined {
   return alg === 'EdDSA' ? undefined : 'sha256'
 }
 
 export interface Refused {
   readonly name: string
-  /** Authorization headers; undefined for a request without one. */
+  /** Authorization headers; `undefined` for a request without one. */
   readonly headers: readonly (string | undefined)[]
 }
 
-/** Requests that no contestant may accept, by what is wrong with them. */
-export async function createRefused(issuer: IssuerData, key: Key, stranger: Key): Promise<Refused[]> {
+/** Requests that every contestant must refuse, by the reason. */
+export async function createRefused(issuer: IssuerData, key: Key, unknownKey: Key): Promise<Refused[]> {
   const many = async (parts: Parts, signer = key): Promise<string[]> =>
     Promise.all(
       Array.from(
@@ -93,7 +93,7 @@ export async function createRefused(issuer: IssuerData, key: Key, stranger: Key)
     { name: 'unreadable token', headers: ['Bearer not-a-token', 'Bearer e30.e30', 'Bearer ab.cd.ef'] },
     { name: 'unknown issuer', headers: await many({ claims: { iss: 'https://another.example.com/' } }) },
     { name: 'algorithm not allowed', headers: await many({ header: { alg: 'HS256' } }) },
-    { name: 'unknown kid', headers: await many({}, stranger) },
+    { name: 'unknown kid', headers: await many({}, unknownKey) },
     { name: 'expired', headers: await many({ claims: { iat: 1_700_000_000, exp: 1_700_086_400 } }) },
     { name: 'forged signature', headers: good.map((header, index) => forge(header, index)) },
     { name: 'wrong audience', headers: await many({ claims: { aud: 'https://another.example.com' } }) },
