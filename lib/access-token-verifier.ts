@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { diagnostics, truncateKid } from './channels.ts'
 import { JwksAuthError, refusals } from './errors.ts'
+import type { MaybePromise } from './hook.ts'
 import { Hints } from './hints/hints.ts'
 import type { Credentials } from './http/authorization-header.ts'
 import type { Issuer, IssuerContext, KeyVerifier } from './issuers/issuer.ts'
@@ -46,8 +47,6 @@ interface Candidate extends Credentials, UnverifiedToken {
 
 /** The accepted token, or the refusal. */
 export type VerificationResult = AccessToken | JwksAuthError
-
-type MaybePromise<T> = T | Promise<T>
 
 /** Verifies access tokens without a framework. The methods are the checks, in their order. */
 export class AccessTokenVerifier {

@@ -84,8 +84,22 @@ const unauthorized = (
   challengeError?: ChallengeError,
 ): Refusal => ({ code, statusCode: 401, message, challengeError })
 
+type RefusalName =
+  | 'missingHeader'
+  | 'otherScheme'
+  | 'missingToken'
+  | 'malformedHeader'
+  | 'malformedToken'
+  | 'algorithm'
+  | 'missingKey'
+  | 'signature'
+  | 'claims'
+  | 'expired'
+  | 'notActive'
+  | 'revoked'
+
 /** The refusals whose text is always the same. */
-export const refusals = {
+export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   missingHeader: unauthorized('authorization_header_missing', 'Authorization header is expected'),
   otherScheme: unauthorized('invalid_header', 'Authorization header must start with Bearer'),
   missingToken: unauthorized('invalid_header', 'Token not found', 'invalid_request'),
@@ -106,7 +120,7 @@ export const refusals = {
   expired: unauthorized('token_expired', 'token is expired', 'invalid_token'),
   notActive: unauthorized('token_not_active', 'token is not active yet', 'invalid_token'),
   revoked: unauthorized('token_revoked', 'token has been revoked', 'invalid_token'),
-} as const satisfies Record<string, Refusal>
+}
 
 export function invalidAudience(expected: readonly string[]): Refusal {
   const message = `the audience does not match. expected: ${expected.join(', ')}`
@@ -114,7 +128,7 @@ export function invalidAudience(expected: readonly string[]): Refusal {
 }
 
 /** @param scope - The required scopes, space-separated; undefined if the rule has none. */
-export function insufficientScope(scope: string | undefined): Refusal {
+export function insufficientScope(scope?: string): Refusal {
   return {
     code: 'insufficient_scope',
     statusCode: 403,
@@ -130,10 +144,7 @@ export function insufficientScope(scope: string | undefined): Refusal {
  * @param acrValues - The accepted authentication contexts, space-separated.
  * @param maxAge - In seconds.
  */
-export function insufficientAuthentication(
-  acrValues: string | undefined,
-  maxAge: number | undefined,
-): Refusal {
+export function insufficientAuthentication(acrValues?: string, maxAge?: number): Refusal {
   return {
     code: 'insufficient_user_authentication',
     statusCode: 401,

@@ -1,3 +1,5 @@
+export type MaybePromise<T> = T | Promise<T>
+
 /**
  * The result of a check: undefined if the request may go on, or the error that refuses it. The error is returned, because
  * throwing costs more than most refusals. It is a promise if the check has to wait.

@@ -7,48 +7,47 @@ export interface Log {
 
 const unverified = '; the token was not verified, so anybody may have made it'
 
-/** The text of every line that the plugin logs. */
-export const messages = {
-  // Keys of an issuer
-  fetchFailed: "the issuer's keys can't be fetched",
-  fetchRecovered: 'the issuer answers again',
-  keysSkipped: (count: number): string => `${count} of the issuer's keys are not used`,
-  encryptionKeysSkipped: (count: number): string =>
-    `${count} of the issuer's keys are for encryption and are not used`,
-  tokenWithoutKid:
-    'a token without kid was refused, because its header does not name a key; if the issuer makes such tokens, ' +
-    'configure the issuer to put a kid into the header and into the JWK Set (RFC 7515 section 4.1.4)',
+// The text of every line that the plugin logs.
 
-  // The function `issuers`
-  otherIssuer:
-    'the function "issuers" returned the options of another issuer than the one it was called with; ' +
-    'tokens of that issuer are refused',
-  invalidIssuer: (error: string): string => `${error}; tokens of that issuer are refused`,
-  optionsThrew: 'the function "issuers" returned options that throw when they are read',
+// Keys of an issuer
+export const fetchFailed: string = "the issuer's keys can't be fetched"
+export const fetchRecovered: string = 'the issuer answers again'
+export const keysSkipped = (count: number): string => `${count} of the issuer's keys are not used`
+export const encryptionKeysSkipped = (count: number): string =>
+  `${count} of the issuer's keys are for encryption and are not used`
+export const tokenWithoutKid: string =
+  'a token without kid was refused, because its header does not name a key; if the issuer makes such tokens, ' +
+  'configure the issuer to put a kid into the header and into the JWK Set (RFC 7515 section 4.1.4)'
 
-  // Hints about tokens that were not verified
-  literalUndefined: (word: string): string =>
-    `the word "${word}" came in place of a token: a client sends a variable that is not set${unverified}`,
-  encryptedToken:
-    'an encrypted token (JWE) came, which only its recipient can read; have the client request an access token for this ' +
-    'API (Auth0 encrypts tokens that are requested without audience), or turn off encryption at the issuer' +
-    unverified,
-  opaqueToken:
-    'a token came that is not a JWT, so only its issuer can read it; have the client request an access token for this ' +
-    'API (Auth0: with audience; Okta: from a custom authorization server; Google: use the ID token)' +
-    unverified,
-  similarIssuer: (differences: readonly string[]): string =>
-    `a token came whose iss is not the configured issuer; they differ in: ${differences.join(', ')}${unverified}`,
-  unknownIssuer: `a token came whose iss is like none of the configured issuers${unverified}`,
-  unresolvedIssuer: `a token came whose iss the function "issuers" does not know${unverified}`,
+// The function `issuers`
+export const otherIssuer: string =
+  'the function "issuers" returned the options of another issuer than the one it was called with; ' +
+  'tokens of that issuer are refused'
+export const invalidIssuer = (error: string): string => `${error}; tokens of that issuer are refused`
+export const optionsThrew: string = 'the function "issuers" returned options that throw when they are read'
 
-  // Hints about verified tokens
-  clockSkew: (seconds: number): string =>
-    `the clocks of the issuer and of this server are at least ${seconds} seconds apart: a verified token has its ` +
-    'iat in the future; correct the wrong clock, or raise clockTolerance',
-  idToken:
-    'an ID token came, which is meant for the client and not for an API; have the client request an access token for ' +
-    'this API and send that',
-  invalidClaim: (claim: string): string =>
-    `a verified token was refused for its ${claim}, which is missing or does not have the value that the options require`,
-} as const
+// Hints about tokens that were not verified
+export const literalUndefined = (word: string): string =>
+  `the word "${word}" came in place of a token: a client sends a variable that is not set${unverified}`
+export const encryptedToken: string =
+  'an encrypted token (JWE) came, which only its recipient can read; have the client request an access token for this ' +
+  'API (Auth0 encrypts tokens that are requested without audience), or turn off encryption at the issuer' +
+  unverified
+export const opaqueToken: string =
+  'a token came that is not a JWT, so only its issuer can read it; have the client request an access token for this ' +
+  'API (Auth0: with audience; Okta: from a custom authorization server; Google: use the ID token)' +
+  unverified
+export const similarIssuer = (differences: readonly string[]): string =>
+  `a token came whose iss is not the configured issuer; they differ in: ${differences.join(', ')}${unverified}`
+export const unknownIssuer: string = `a token came whose iss is like none of the configured issuers${unverified}`
+export const unresolvedIssuer: string = `a token came whose iss the function "issuers" does not know${unverified}`
+
+// Hints about verified tokens
+export const clockSkew = (seconds: number): string =>
+  `the clocks of the issuer and of this server are at least ${seconds} seconds apart: a verified token has its ` +
+  'iat in the future; correct the wrong clock, or raise clockTolerance'
+export const idToken: string =
+  'an ID token came, which is meant for the client and not for an API; have the client request an access token for ' +
+  'this API and send that'
+export const invalidClaim = (claim: string): string =>
+  `a verified token was refused for its ${claim}, which is missing or does not have the value that the options require`

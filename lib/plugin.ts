@@ -6,7 +6,7 @@ import { checkRule, readRule } from './authorization/rule.ts'
 import { diagnostics } from './channels.ts'
 import { assertNoConflict, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
 import { JwksAuthError, refusals } from './errors.ts'
-import { createHook, isThenable, type CheckResult, type Handler } from './hook.ts'
+import { createHook, isThenable, type CheckResult, type Handler, type MaybePromise } from './hook.ts'
 import { extractToken, type Credentials } from './http/authorization-header.ts'
 import { setRefusalHeaders } from './http/refusal-headers.ts'
 import { challengePrefix } from './http/www-authenticate.ts'
@@ -78,7 +78,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
       return undefined
     }
     if (typeof authorization !== 'string') return refuse(reply, new JwksAuthError(refusals.malformedToken))
-    let result: VerificationResult | Promise<VerificationResult>
+    let result: MaybePromise<VerificationResult>
     try {
       result = verifier.verify(authorization, request)
     } catch (error) {

@@ -48,7 +48,9 @@ export function readRule(rule: unknown): Rule {
   const scope = readList('authorize.scope', rule.scope, 'scopes', 'RFC 6749 section 3.3')
   const anyScope = readList('authorize.anyScope', rule.anyScope, 'scopes', 'RFC 6749 section 3.3')
   const acr = readList('authorize.acr', rule.acr, 'authentication contexts', 'RFC 9470 section 3')
-  const maxAuthAge = readMaxAuthAge(rule.maxAuthAge)
+  // The minimum refuses values that are meant in seconds.
+  const maxAuthAge =
+    rule.maxAuthAge === undefined ? undefined : wholeNumber('authorize.maxAuthAge', rule.maxAuthAge, 1_000)
   // Rounded down, so that an authentication that satisfies the challenge also satisfies the rule.
   const maxAge = maxAuthAge === undefined ? undefined : Math.floor(maxAuthAge / 1000)
   return {
@@ -88,11 +90,6 @@ function isAuthenticated({ acr, maxAuthAge }: Rule, claims: AccessTokenClaims): 
   const { auth_time: time, exp } = claims
   // A time after the token's end is in milliseconds by mistake, and would never be too old.
   return typeof time === 'number' && time <= exp && Date.now() - time * 1000 <= maxAuthAge
-}
-
-/** The minimum refuses values that are meant in seconds. */
-function readMaxAuthAge(value: unknown): number | undefined {
-  return value === undefined ? undefined : wholeNumber('authorize.maxAuthAge', value, 1_000)
 }
 
 /** Reads names that a challenge can contain: space-separated, without quotes and backslashes. */

@@ -1,6 +1,7 @@
 import type { ClaimFailure, ClaimRules } from '../jwt/claims.ts'
 import { decodeObject } from '../jwt/token.ts'
-import { messages, type Log } from '../log.ts'
+import * as messages from '../log.ts'
+import type { Log } from '../log.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
 import { diffIssuers, type IssuerDiff } from './issuer-diff.ts'
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { JwksAuthError, jwksUnavailable } from '../errors.ts'
-import { isThenable } from '../hook.ts'
-import { messages } from '../log.ts'
+import { isThenable, type MaybePromise } from '../hook.ts'
+import * as messages from '../log.ts'
 import { acceptSameTokens, readIssuerOptions, type IssuerSettings } from '../options/issuer-options.ts'
 import type { ResolveIssuer } from '../options/types.ts'
 import { createIssuer, type Issuer, type IssuerContext } from './issuer.ts'
@@ -9,7 +9,7 @@ import { createIssuer, type Issuer, type IssuerContext } from './issuer.ts'
 /** Finds the issuer that the `iss` of a token names. */
 export interface IssuerResolver {
   /** The issuer with exactly this name; undefined for an unknown one. A promise only if the application has to be waited for. */
-  resolve(iss: unknown): Issuer | undefined | Promise<Issuer | undefined>
+  resolve(iss: unknown): MaybePromise<Issuer | undefined>
   /** Whether the issuer is known already. */
   has(iss: unknown): boolean
   /** The issuers that are known already. */
@@ -105,7 +105,7 @@ class FunctionResolver implements IssuerResolver {
     })
   }
 
-  resolve(iss: unknown): Issuer | undefined | Promise<Issuer | undefined> {
+  resolve(iss: unknown): MaybePromise<Issuer | undefined> {
     if (!isPossibleName(iss)) return undefined
     const now = this.#now()
     const known = this.#known.get(iss)
@@ -132,7 +132,7 @@ class FunctionResolver implements IssuerResolver {
     for (const { issuer } of this.#known.values()) issuer.close()
   }
 
-  #call(iss: string, now: number): Issuer | undefined | Promise<Issuer | undefined> {
+  #call(iss: string, now: number): MaybePromise<Issuer | undefined> {
     const resolveIssuer = this.#resolveIssuer
     let options: ReturnType<ResolveIssuer>
     try {

@@ -1,4 +1,5 @@
 import { JwksAuthError, refusals } from '../errors.ts'
+import type { MaybePromise } from '../hook.ts'
 import { discoverJwksUri } from '../jwks/discovery.ts'
 import { fetchJson } from '../jwks/fetch-json.ts'
 import type { VerificationKey } from '../jwks/jwk.ts'
@@ -34,8 +35,6 @@ export interface Issuer {
   /** Closes the issuer and ends its verifiers: its tokens are no longer accepted. */
   revoke(): void
 }
-
-type MaybePromise<T> = T | Promise<T>
 
 /** What issuers need to fetch their keys. */
 export interface IssuerContext {

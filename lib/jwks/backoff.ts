@@ -6,10 +6,11 @@ const maxDelay = 10_000
 export class Backoff {
   /** The maximum delay between two fetches in milliseconds. */
   readonly maxDelay: number
+  /** The cause of the last failure, fit for a log. */
+  reason = ''
+  lastFailureAt: number = -Infinity
   #failures = 0
-  #failedAt = -Infinity
   #retryAt = -Infinity
-  #reason = ''
 
   /** @param refreshInterval - Milliseconds. Delays are at most half of it, so that a recovery is noticed within it. */
   constructor(refreshInterval: number) {
@@ -19,15 +20,6 @@ export class Backoff {
   /** Whether the last fetch failed. */
   get active(): boolean {
     return this.#failures > 0
-  }
-
-  /** The cause of the last failure, fit for a log. */
-  get reason(): string {
-    return this.#reason
-  }
-
-  get lastFailureAt(): number {
-    return this.#failedAt
   }
 
   mayRetry(now: number): boolean {
@@ -43,14 +35,14 @@ export class Backoff {
   failed(now: number, reason: string): void {
     const delay = this.#failures === 0 ? 0 : Math.min(this.maxDelay, firstDelay * 2 ** (this.#failures - 1))
     this.#failures += 1
-    this.#failedAt = now
+    this.lastFailureAt = now
     this.#retryAt = now + delay * (1 - Math.random() / 2)
-    this.#reason = reason
+    this.reason = reason
   }
 
   reset(): void {
     this.#failures = 0
-    this.#failedAt = -Infinity
+    this.lastFailureAt = -Infinity
     this.#retryAt = -Infinity
   }
 }

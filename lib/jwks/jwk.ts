@@ -61,26 +61,19 @@ export function importJwk(jwk: unknown): VerificationKey[] | string {
   const wrongMaterial = findWrongMaterial(jwk)
   if (wrongMaterial !== undefined) return wrongMaterial
   const material = materialOf(jwk)
-  return algorithms.map((alg) => new PublishedKey(kid, alg, material))
+  return algorithms.map((alg) => publishedKey(kid, alg, material))
 }
 
-class PublishedKey implements VerificationKey {
-  readonly kid: string
-  readonly alg: AsymmetricAlgorithm
-  readonly material: string
-  #pem: string | undefined
-  #isMade = false
-
-  constructor(kid: string, alg: AsymmetricAlgorithm, material: string) {
-    this.kid = kid
-    this.alg = alg
-    this.material = material
-  }
-
-  get pem(): string | undefined {
-    if (!this.#isMade) this.#pem = createPem(this.material)
-    this.#isMade = true
-    return this.#pem
+function publishedKey(kid: string, alg: AsymmetricAlgorithm, material: string): VerificationKey {
+  let made: { pem: string | undefined } | undefined
+  return {
+    kid,
+    alg,
+    material,
+    get pem() {
+      made ??= { pem: createPem(material) }
+      return made.pem
+    },
   }
 }
 

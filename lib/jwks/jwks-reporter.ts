@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { diagnostics, truncateKid } from '../channels.ts'
-import { messages, type Log } from '../log.ts'
+import * as messages from '../log.ts'
+import type { Log } from '../log.ts'
 import type { SkippedKey, VerificationKey } from './jwk.ts'
 
 /** A good answer of an issuer. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { JwksAuthError, jwksUnavailable } from '../errors.ts'
+import type { MaybePromise } from '../hook.ts'
 import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import type { Log } from '../log.ts'
 import type { VerificationKey } from './jwk.ts'
@@ -80,7 +81,7 @@ export class RemoteJwks {
    *
    * @throws {JwksAuthError} `jwks_unavailable`
    */
-  find(kid: unknown, alg: AsymmetricAlgorithm): KeyResult | Promise<KeyResult> {
+  find(kid: unknown, alg: AsymmetricAlgorithm): MaybePromise<KeyResult> {
     const result = this.#lookup(kid, alg)
     return result instanceof Promise
       ? result.then((found) => this.#report(kid, found))
@@ -115,7 +116,7 @@ export class RemoteJwks {
     this.#abort?.abort('closed')
   }
 
-  #lookup(kid: unknown, alg: AsymmetricAlgorithm): KeyResult | Promise<KeyResult> {
+  #lookup(kid: unknown, alg: AsymmetricAlgorithm): MaybePromise<KeyResult> {
     if (typeof kid !== 'string') return { missing: 'no-kid' }
     const now = this.#now()
     const set = this.#state.usable(now)

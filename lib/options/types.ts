@@ -192,14 +192,9 @@ export interface AuthorizationRule<Request, Claims> {
   scope?: string | readonly string[]
   /** Scopes of which the token must have one. */
   anyScope?: string | readonly string[]
-  /**
-   * The values that claims must have: a value or a list of allowed values. A claim that is a list must contain one of them. An object
-   * descends into the claim: `{ realm_access: { roles: 'admin' } }`.
-   */
+  /** The values that claims must have, as in the options of an issuer. */
   claims?: Readonly<Record<string, AllowedClaim>>
-  /**
-   * The accepted authentication contexts (RFC 9470), in order of preference. The token's `acr` must be one of them.
-   */
+  /** The accepted authentication contexts (RFC 9470), in order of preference. The token's `acr` must be one of them. */
   acr?: string | readonly string[]
   /**
    * The maximum age of the user's authentication by `auth_time`, which is then required (RFC 9470): in milliseconds, at least
