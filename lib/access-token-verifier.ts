@@ -184,7 +184,6 @@ export class AccessTokenVerifier {
 }
 
 function toAccessToken(raw: string, header: JoseHeader, claims: AccessTokenClaims): AccessToken {
-  freezeDeeply(header)
   freezeDeeply(claims)
   return Object.freeze({ claims, header, raw })
 }

@@ -86,14 +86,15 @@ export class Hints {
   refused({ refusal, claim }: ClaimFailure, rules: ClaimRules, claims: Claims, now: number): void {
     const { iss: issuer, iat } = claims
     const ahead = typeof iat === 'number' ? iat * 1000 - now : 0
-    if (ahead > rules.clockTolerance && Number.isFinite(ahead)) {
+    const isAhead = ahead > rules.clockTolerance && Number.isFinite(ahead)
+    if (isAhead) {
       const seconds = Math.round(ahead / 1000)
       this.#warn('clockSkew', { issuer, seconds }, messages.clockSkew(seconds))
     }
     const { code } = refusal
     if ((code === 'invalid_audience' || code === 'invalid_claims') && isIdToken(claims)) {
       this.#warn('idToken', { issuer, audience: this.#audiences() }, messages.idToken)
-    } else if (code === 'invalid_claims') {
+    } else if (code === 'invalid_claims' && !(isAhead && claim === 'iat')) {
       this.#warn('invalidClaim', { issuer, claim }, messages.invalidClaim(claim))
     }
   }

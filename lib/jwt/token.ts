@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { isObject } from './json.ts'
+import { freezeDeeply, isObject } from './json.ts'
 
 /** JOSE header of a verified access token (RFC 7515 section 4). */
 export interface JoseHeader {
@@ -57,16 +57,36 @@ export function decodeToken(raw: string): UnverifiedToken | undefined {
   const first = raw.indexOf('.')
   const second = raw.indexOf('.', first + 1)
   if (second === -1 || raw.includes('.', second + 1)) return undefined
-  const header = decodeObject(raw.slice(0, first))
-  if (!header || Object.hasOwn(header, 'crit')) return undefined
-  const claims = decodeObject(raw.slice(first + 1, second))
+  const header = decodeHeader(raw.slice(0, first))
+  const claims = header && decodeObject(raw.slice(first + 1, second))
   return claims && { header, claims }
+}
+
+/** Decoded headers by their text. The headers of an issuer's tokens are few, and most of them are seen before. */
+const headers = new Map<string, UnverifiedToken['header']>()
+const maxHeaders = 100
+const maxHeaderLength = 1_024
+
+/** @returns A deeply frozen header, which tokens share. */
+function decodeHeader(segment: string): UnverifiedToken['header'] | undefined {
+  const known = headers.get(segment)
+  if (known) return known
+  const header = decodeObject(segment)
+  if (!header || Object.hasOwn(header, 'crit')) return undefined
+  freezeDeeply(header)
+  if (segment.length > maxHeaderLength) return header
+  if (headers.size === maxHeaders) headers.clear()
+  // A copy, because a slice would keep the whole token in memory.
+  headers.set(Buffer.from(segment).toString(), header)
+  return header
 }
 
 /** Decodes a segment that is a JSON object. */
 export function decodeObject(segment: string): Record<string, unknown> | undefined {
-  const bytes = decodeSegment(segment)
-  if (!bytes || !isUtf8(bytes)) return undefined
+  // Node's decoder ignores other characters, padding and unused bits. RFC 7515 section 2 allows none of them.
+  if (!/^[\w-]*$/.test(segment) || !hasNoUnusedBits(segment)) return undefined
+  const bytes = Buffer.from(segment, 'base64url')
+  if (!isUtf8(bytes)) return undefined
   try {
     const value: unknown = JSON.parse(bytes.toString())
     return isObject(value) ? value : undefined
@@ -75,18 +95,9 @@ export function decodeObject(segment: string): Record<string, unknown> | undefin
   }
 }
 
-/**
- * Decodes base64url strictly: no padding, no other characters and no unused bits (RFC 7515 section 2, RFC 4648 section 3.5). Node's
- * decoder ignores all three.
- */
-function decodeSegment(segment: string): Buffer | undefined {
-  const bytes = Buffer.from(segment, 'base64url')
-  return bytes.toString('base64url') === segment ? bytes : undefined
-}
-
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** Whether the last character of a base64url segment has no unused bits. Decoders ignore them (RFC 4648 section 3.5). */
+/** Whether a base64url segment has a possible length, and no unused bits in its last character (RFC 4648 section 3.5). */
 export function hasNoUnusedBits(segment: string): boolean {
   const remainder = segment.length % 4
   const last = alphabet.indexOf(segment.at(-1) ?? '')

@@ -237,6 +237,16 @@ suite('a verified token', () => {
     })
   }
 
+  test('a token that maxTokenAge refuses for its iat in the future is explained by the clocks only', async (t) => {
+    await using issuer = await LocalIssuer.start()
+    const options = { maxTokenAge: 60_000, claims: { tenant: 'a' } }
+    const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api', ...options })
+    await refuse(t, app, await issuer.token({ claims: { iat: now() + 600, exp: now() + 900, tenant: 'a' } }))
+    await refuse(t, app, await issuer.token({ claims: { tenant: 'b' } }))
+    t.assert.match(lines[0]!.msg, /clocks/)
+    t.assert.match(lines[1]!.msg, /refused for its tenant/)
+  })
+
   test('a refused token with an infinite iat causes no line about clocks', async (t) => {
     const { app, text } = await start(t, { ...own, secret })
     const [header, claims] = ['{"alg":"HS256"}', `{"iss":"${own.issuer}","iat":1e999,"exp":1}`].map((part) =>
