@@ -230,13 +230,23 @@ suite('an issuer that a function finds', () => {
   })
 
   test('stays where the lists of the answer are in another order', (t) => {
-    const lists = { audience: ['api', 'web'], requiredClaims: ['a', 'b'], claims: { c: ['d', 'e'] } }
-    const turned = { audience: ['web', 'api'], requiredClaims: ['b', 'a'], claims: { c: ['e', 'd'] } }
+    const lists = {
+      audience: ['api', 'web'],
+      requiredClaims: ['a', 'b'],
+      claims: { c: ['d', 'e'], f: { g: ['h', 'i'] } },
+    }
+    const turned = {
+      audience: ['web', 'api'],
+      requiredClaims: ['b', 'a'],
+      claims: { c: ['e', 'd'], f: { g: ['i', 'h'] } },
+    }
     let others = lists
     const found = new ScriptedResolver((iss) => options(iss, others))
     const first = found.named('a')
     others = turned
     t.assert.equal(found.named('a', interval), first)
+    others = { ...turned, claims: { c: ['e', 'd'], f: { g: ['i'] } } }
+    t.assert.notEqual(found.named('a', 2 * interval), first)
   })
 
   test('is made anew where the one object that the function always returns was changed', (t) => {
