@@ -120,8 +120,8 @@ suite('an iss that is similar to the configured issuer', () => {
 
 suite('an iss that is similar to no configured issuer', () => {
   const dissimilar: [title: string, iss: unknown][] = [
-    ['with another host', 'https://stranger.example/'],
-    ['with another host and path', 'https://stranger.example/realms/other'],
+    ['with another host', 'https://unknown.example/'],
+    ['with another host and path', 'https://unknown.example/realms/other'],
     ['of great length', `${own.issuer}${'/'.repeat(200)}`],
     ['that is a number', 5],
     ['that is missing', undefined],
@@ -136,7 +136,7 @@ suite('an iss that is similar to no configured issuer', () => {
         lines.map(({ level, issuers }) => [level, issuers]),
         [[info, [own.issuer]]],
       )
-      t.assert.doesNotMatch(text(), /stranger|alice|\/{5}/)
+      t.assert.doesNotMatch(text(), /unknown|alice|\/{5}/)
     })
   }
 
@@ -354,7 +354,7 @@ suite('a flood of refused tokens', () => {
         t,
         app,
         `opaque${sent}`,
-        named(`https://stranger${sent}.example`),
+        named(`https://unknown${sent}.example`),
         named(`${own.issuer}${'/'.repeat(sent % 9)}/`),
       )
     }
@@ -366,7 +366,7 @@ suite('a flood of refused tokens', () => {
     let time = Math.ceil(performance.now())
     t.mock.method(performance, 'now', () => time)
     for (let sent = 0; sent < 10; sent++) await refuse(t, app, 'a.b.c')
-    await refuse(t, app, 'opaque', named('https://stranger.example'))
+    await refuse(t, app, 'opaque', named('https://unknown.example'))
     t.assert.deepEqual(lines, [])
     time += 999
     await refuse(t, app, 'opaque')

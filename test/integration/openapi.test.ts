@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fasti
 import jwksAuth, { type JwksAuthOptions } from '../../lib/index.ts'
 import { OpenApi } from '../../lib/authorization/openapi.ts'
 
-/** Each in a real document of @fastify/swagger. */
+/** The security that openApiSecurity adds to a document, which @fastify/swagger makes in most of these tests. */
 
 interface Document {
   components: { securitySchemes: object }
@@ -46,11 +46,7 @@ suite('the security schemes', () => {
       { domain: 'tenant.eu.auth0.com', audience },
       { openId: discovered(`https://tenant.eu.auth0.com/${wellKnown}`) },
     ],
-    [
-      'keys at an address of their own',
-      { issuer, audience, jwksUri: 'https://keys.example.com/' },
-      { bearer },
-    ],
+    ['a jwksUri', { issuer, audience, jwksUri: 'https://keys.example.com/' }, { bearer }],
     [
       'an issuer that is no URL',
       { issuer: 'acme', audience, jwksUri: 'https://keys.example.com/' },
@@ -58,7 +54,7 @@ suite('the security schemes', () => {
     ],
     ['a shared secret', { domain: 'tenant.eu.auth0.com', audience, secret }, { bearer }],
     [
-      'several issuers, those without discovery as one',
+      'several issuers, with one scheme for all issuers without discovery',
       {
         issuers: [
           { issuer: 'a', audience, secret },
@@ -75,12 +71,12 @@ suite('the security schemes', () => {
     ],
   ]
   for (const [title, options, schemes] of rows) {
-    test(title, async (t) => {
+    test(`the document has the security schemes of ${title}`, async (t) => {
       t.assert.deepEqual((await documentOf(options)).components.securitySchemes, schemes)
     })
   }
 
-  test('of issuers that a function finds', (t) => {
+  test('the document has the bearer scheme if issuers is a function', (t) => {
     const { components } = new OpenApi(() => undefined).security()
     t.assert.deepEqual(components.securitySchemes, { bearer })
   })
@@ -90,7 +86,7 @@ suite('the security of a route', () => {
   type Declared = (app: FastifyInstance) => RouteShorthandOptions
   const rows: [title: string, declare: Declared, security: object | undefined][] = [
     ['without a hook', () => ({}), undefined],
-    ['with a hook of others', () => ({ onRequest: async () => {} }), undefined],
+    ['with a hook that is not of the plugin', () => ({ onRequest: async () => {} }), undefined],
     ['with authenticate', (app) => ({ onRequest: app.authenticate }), [{ openId: [] }]],
     ['with authenticateOptional', (app) => ({ onRequest: app.authenticateOptional }), [{}, { openId: [] }]],
     [
@@ -109,7 +105,7 @@ suite('the security of a route', () => {
       [{ openId: [] }],
     ],
     [
-      'with rules that add up',
+      'with several rules, in all their combinations',
       (app) => ({
         onRequest: app.authorize({ scope: 'a' }),
         preHandler: [app.authorize({ anyScope: 'a b' }), app.authorize({ anyScope: 'c d' })],
@@ -122,12 +118,12 @@ suite('the security of a route', () => {
       ],
     ],
     [
-      'with a rule behind authenticateOptional',
+      'with a rule after authenticateOptional',
       (app) => ({ onRequest: app.authenticateOptional, preHandler: app.authorize({ scope: 'a' }) }),
       [{ openId: ['a'] }],
     ],
     [
-      'with a security of its own',
+      'with security in its schema',
       (app) => ({ onRequest: app.authenticate, schema: { security: [{ openId: ['mine'] }] } }),
       [{ openId: ['mine'] }],
     ],
@@ -143,7 +139,7 @@ suite('the security of a route', () => {
     ),
   ]
   for (const [title, declare, security] of rows) {
-    test(title, async (t) => {
+    test(`the document has the security of a route ${title}`, async (t) => {
       const { paths } = await documentOf({ issuer, audience }, (app) => {
         app.get('/', declare(app), async () => 'x')
       })
@@ -152,7 +148,7 @@ suite('the security of a route', () => {
   }
 
   for (const version of ['3.0.3', '3.1.0']) {
-    test(`is one of all schemes, and bearer names no scopes: OpenAPI ${version}`, async (t) => {
+    test(`a route accepts any of the schemes, and bearer has no scopes, in OpenAPI ${version}`, async (t) => {
       const issuers = [
         { issuer, audience },
         { issuer: 'shared', audience, secret },
@@ -170,7 +166,7 @@ suite('the security of a route', () => {
     })
   }
 
-  test('leaves the rest of its schema, and of its answers, as they are', async (t) => {
+  test('the schema and the responses of a route are otherwise unchanged', async (t) => {
     const schema = { summary: 'A', response: { 200: { description: 'fine', type: 'string' } } }
     const { paths } = await documentOf({ issuer, audience }, (app) => {
       app.get('/', { schema, onRequest: app.authenticate }, async () => 'x')
@@ -183,7 +179,7 @@ suite('the security of a route', () => {
   })
 })
 
-test('another transform may go before it', async (t) => {
+test('an application can run its own transform before that of the plugin', async (t) => {
   const app = Fastify()
   await app.register(jwksAuth, { issuer, audience })
   const { components, transform } = app.openApiSecurity()
@@ -199,15 +195,15 @@ test('another transform may go before it', async (t) => {
   t.assert.deepEqual(paths['/v1/']!.get.security, [{ openId: [] }])
 })
 
-test('a document can be made for each of several scopes with issuers of their own', async (t) => {
+test('each scope with its own issuer can have its own document', async (t) => {
   const app = Fastify()
   const documents: (() => unknown)[] = []
-  for (const [path, own] of [
+  for (const [path, ownIssuer] of [
     ['/a', 'https://a.example'],
     ['/b', 'https://b.example'],
   ] as const) {
     app.register(async (scope) => {
-      await scope.register(jwksAuth, { issuer: own, audience })
+      await scope.register(jwksAuth, { issuer: ownIssuer, audience })
       const { components, transform } = scope.openApiSecurity()
       await scope.register(swagger, { openapi: { components }, transform })
       scope.get(path, { onRequest: scope.authenticate }, async () => 'x')

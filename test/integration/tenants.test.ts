@@ -13,19 +13,20 @@ import { call, createApp, verdict } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
 import { createKeyPair, sendJson, sign, LocalIssuer, unsignedToken, until } from '../helpers/issuer.ts'
 
-/** An API whose issuers are found by a function, in a process whose monotonic clock the test moves. */
+/** An API with a function for `issuers`. The test moves the monotonic clock of the process. */
 class Api {
   readonly tenants = new Map<string, IssuerOptions>()
-  readonly asked: string[] = []
+  /** The arguments of the calls of the function. */
+  readonly calls: string[] = []
   readonly log: { level: number; msg: string; issuer?: string }[] = []
   readonly app: FastifyInstance
-  /** Milliseconds by which time has been moved on. */
-  later = 0
-  find: ResolveIssuer = async (iss) => this.tenants.get(iss)
+  /** Milliseconds by which the test has moved the clock forward. */
+  elapsed = 0
+  resolve: ResolveIssuer = async (iss) => this.tenants.get(iss)
 
   private constructor(t: TestContext) {
     const now = performance.now.bind(performance)
-    t.mock.method(performance, 'now', () => now() + this.later)
+    t.mock.method(performance, 'now', () => now() + this.elapsed)
     const stream = { write: (line: string) => void this.log.push(JSON.parse(line) as Api['log'][number]) }
     this.app = Fastify({ logger: { level: 'warn', stream } })
     t.after(() => this.app.close())
@@ -34,34 +35,34 @@ class Api {
   static async start(t: TestContext, options: Partial<JwksAuthOptions> = {}): Promise<Api> {
     const api = new Api(t)
     const issuers: ResolveIssuer = (iss) => {
-      api.asked.push(iss)
-      return api.find(iss)
+      api.calls.push(iss)
+      return api.resolve(iss)
     }
     await api.app.register(jwksAuth, { ...options, issuers } as JwksAuthOptions)
     api.app.get('/secured', { onRequest: api.app.authenticate }, async ({ user }) => user.iss)
     return api
   }
 
-  /** Takes an issuer for one whose tokens are good. */
+  /** Adds an issuer to the tenants. */
   add({ issuer }: LocalIssuer, options: object = {}): void {
     this.tenants.set(issuer, { issuer, audience: 'api', ...options })
   }
 
-  /** The issuer of the token that was let in, or the code of the refusal. */
-  async ask(token: string | Promise<string>): Promise<unknown> {
+  /** Sends a request with a token. Returns the issuer of an accepted token, or the code of the refusal. */
+  async request(token: string | Promise<string>): Promise<unknown> {
     const response = await call(this.app, await token)
     return response.statusCode === 200 ? response.body : response.json<{ code: string }>().code
   }
 
-  /** How often the function was asked since this was asked last. */
-  newlyAsked(): number {
-    return this.asked.splice(0).length
+  /** Returns the number of calls of the function since the last call of this method. */
+  newCalls(): number {
+    return this.calls.splice(0).length
   }
 }
 
-/** The verdict on a token without an application around it, for those who send many: 'accepted', or the code of the refusal. */
-function verifier(t: TestContext, find: ResolveIssuer): (token: string) => Promise<string> {
-  const settings = readPluginOptions({ issuers: find, jwks: { timeout: 60_000 } })
+/** Returns a function that verifies tokens without an application, for tests with many tokens. Its result is 'accepted' or the code of the refusal. */
+function verifier(t: TestContext, resolve: ResolveIssuer): (token: string) => Promise<string> {
+  const settings = readPluginOptions({ issuers: resolve, jwks: { timeout: 60_000 } })
   const request = { method: 'GET', originalUrl: '/', headers: {} }
   const server = new AccessTokenVerifier(settings.issuers, {
     ...settings,
@@ -70,8 +71,8 @@ function verifier(t: TestContext, find: ResolveIssuer): (token: string) => Promi
   })
   t.after(() => server.close())
   return async (token) => {
-    const verdict = await Promise.resolve(server.verify(token, request)).catch((error: unknown) => error)
-    return verdict instanceof JwksAuthError ? verdict.code : 'accepted'
+    const result = await Promise.resolve(server.verify(token, request)).catch((error: unknown) => error)
+    return result instanceof JwksAuthError ? result.code : 'accepted'
   }
 }
 
@@ -83,120 +84,123 @@ const unknownIssuer = {
   challenge: 'Bearer realm="api", error="invalid_token"',
 }
 
-suite('issuers that a function finds', () => {
+suite('issuers as a function', () => {
   for (const [title, isAsync] of [
     ['a function', false],
     ['an asynchronous function', true],
   ] as const) {
-    test(`${title} is asked for the issuer of a token, once`, async (t) => {
+    test(`${title} is called once for each issuer`, async (t) => {
       await using one = await LocalIssuer.start()
       await using two = await LocalIssuer.start()
       const api = await Api.start(t)
-      if (!isAsync) api.find = (iss) => api.tenants.get(iss)
+      if (!isAsync) api.resolve = (iss) => api.tenants.get(iss)
       for (const issuer of [one, two]) api.add(issuer)
       for (let round = 0; round < 4; round += 1) {
-        for (const issuer of [one, two]) t.assert.equal(await api.ask(issuer.token()), issuer.issuer)
+        for (const issuer of [one, two]) t.assert.equal(await api.request(issuer.token()), issuer.issuer)
       }
-      t.assert.deepEqual(api.asked, [one.issuer, two.issuer])
+      t.assert.deepEqual(api.calls, [one.issuer, two.issuer])
       t.assert.deepEqual([one.fetches, two.fetches], [1, 1])
     })
   }
 
-  test('what it does not know is refused as any unknown issuer, and nothing is fetched', async (t) => {
-    await using stranger = await LocalIssuer.start()
+  test('an issuer that the function does not know is refused as any unknown issuer, without a fetch', async (t) => {
+    await using unknown = await LocalIssuer.start()
     const api = await Api.start(t)
-    for (const find of [api.find, () => undefined, () => null as never]) {
-      api.find = find
-      const response = await call(api.app, await stranger.token())
+    for (const resolve of [api.resolve, () => undefined, () => null as never]) {
+      api.resolve = resolve
+      const response = await call(api.app, await unknown.token())
       t.assert.deepEqual(verdict(response), unknownIssuer)
-      api.later += 10_000
+      api.elapsed += 10_000
     }
-    t.assert.deepEqual(stranger.requests, [])
-    t.assert.equal(api.newlyAsked(), 3)
+    t.assert.deepEqual(unknown.requests, [])
+    t.assert.equal(api.newCalls(), 3)
   })
 
-  test('it is not asked about a token that is no token, or names no issuer', async (t) => {
+  test('the function is not called for an invalid token or a token without a valid iss', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
-    api.find = () => ({ issuer: issuer.issuer, audience: 'api' })
+    api.resolve = () => ({ issuer: issuer.issuer, audience: 'api' })
     const header = { alg: 'ES256', kid: issuer.key.jwk.kid }
     const name = issuer.issuer
-    t.assert.equal(await api.ask('a.b.c'), 'invalid_header')
-    t.assert.equal(await api.ask(unsignedToken({ ...header, crit: ['a'] }, { iss: name })), 'invalid_header')
+    t.assert.equal(await api.request('a.b.c'), 'invalid_header')
+    t.assert.equal(
+      await api.request(unsignedToken({ ...header, crit: ['a'] }, { iss: name })),
+      'invalid_header',
+    )
     for (const iss of [undefined, null, '', 5, [name], { iss: name }, name.padEnd(1_025, 'x')]) {
-      t.assert.equal(await api.ask(issuer.token({ claims: { iss } })), 'invalid_claims')
+      t.assert.equal(await api.request(issuer.token({ claims: { iss } })), 'invalid_claims')
     }
-    t.assert.deepEqual([api.asked, issuer.requests], [[], []])
+    t.assert.deepEqual([api.calls, issuer.requests], [[], []])
   })
 
-  test('the issuer comes before the algorithm and the key', async (t) => {
+  test('the issuer is checked before the algorithm and the key', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     const none = unsignedToken({ alg: 'none' }, issuer.claims())
-    t.assert.equal(await api.ask(none), 'invalid_claims')
-    api.later += 10_000
+    t.assert.equal(await api.request(none), 'invalid_claims')
+    api.elapsed += 10_000
     api.add(issuer)
-    t.assert.equal(await api.ask(none), 'invalid_algorithm')
+    t.assert.equal(await api.request(none), 'invalid_algorithm')
     t.assert.deepEqual(issuer.requests, [])
   })
 
-  test('10,000 invented issuers cost no fetch, and tenants go on working without being asked for', async (t) => {
+  test('10,000 invented issuers cause no fetch, and no second call of the function for a tenant', async (t) => {
     await using tenant = await LocalIssuer.start()
-    await using stranger = await LocalIssuer.start()
-    const asked: string[] = []
+    await using unknown = await LocalIssuer.start()
+    const calls: string[] = []
     const verify = verifier(t, (iss) => {
-      asked.push(iss)
+      calls.push(iss)
       return iss === tenant.issuer ? { issuer: iss, audience: 'api' } : undefined
     })
     const token = await tenant.token()
     t.assert.equal(await verify(token), 'accepted')
-    const header = { alg: 'ES256', kid: stranger.key.jwk.kid }
+    const header = { alg: 'ES256', kid: unknown.key.jwk.kid }
     for (let index = 0; index < 10_000; index += 1) {
-      const claims = stranger.claims({ iss: `${stranger.issuer}/${index}` })
+      const claims = unknown.claims({ iss: `${unknown.issuer}/${index}` })
       t.assert.equal(await verify(unsignedToken(header, claims, 'AAAA')), 'invalid_claims')
       if (index % 1_000 === 0) t.assert.equal(await verify(token), 'accepted')
     }
     t.assert.equal(await verify(token), 'accepted')
     t.assert.equal(await verify(await tenant.token()), 'accepted')
-    t.assert.deepEqual([asked.length, new Set(asked).size], [10_001, 10_001])
-    t.assert.deepEqual([stranger.requests, tenant.fetches], [[], 1])
+    t.assert.deepEqual([calls.length, new Set(calls).size], [10_001, 10_001])
+    t.assert.deepEqual([unknown.requests, tenant.fetches], [[], 1])
   })
 
-  test('100 first requests at once ask for it once, and fetch its keys once', async (t) => {
+  test('100 concurrent first requests of an issuer cause one call of the function and one fetch of its keys', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const tokens = await Promise.all(Array.from({ length: 100 }, () => issuer.token()))
-    const answers = await Promise.all(tokens.map((token) => api.ask(token)))
+    const answers = await Promise.all(tokens.map((token) => api.request(token)))
     t.assert.deepEqual(new Set(answers), new Set([issuer.issuer]))
-    t.assert.deepEqual([api.asked, issuer.fetches], [[issuer.issuer], 1])
+    t.assert.deepEqual([api.calls, issuer.fetches], [[issuer.issuer], 1])
   })
 })
 
-suite('a key', () => {
-  test('of one tenant is no good for another, under one kid or two', async (t) => {
+suite('keys of tenants', () => {
+  test('a key of one tenant does not verify tokens of another tenant with the same kid', async (t) => {
     const kid = 'of both'
     await using one = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     await using two = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     const api = await Api.start(t)
     for (const issuer of [one, two]) api.add(issuer)
     for (let round = 0; round < 2; round += 1) {
-      t.assert.equal(await api.ask(one.token({ key: two.key })), 'token_invalid_signature')
-      t.assert.equal(await api.ask(two.token({ key: one.key })), 'token_invalid_signature')
-      t.assert.equal(await api.ask(one.token()), one.issuer)
-      t.assert.equal(await api.ask(two.token()), two.issuer)
+      t.assert.equal(await api.request(one.token({ key: two.key })), 'token_invalid_signature')
+      t.assert.equal(await api.request(two.token({ key: one.key })), 'token_invalid_signature')
+      t.assert.equal(await api.request(one.token()), one.issuer)
+      t.assert.equal(await api.request(two.token()), two.issuer)
     }
   })
 
-  test('of the one issuer that a function always returns is good for no other, and a line tells of it', async (t) => {
+  test('options of another issuer than the one in the token are not used, and the log has a warning', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
-    api.find = () => ({ issuer: issuer.issuer, audience: 'api' })
-    for (const iss of ['https://stranger.example', `${issuer.issuer}/`, issuer.issuer.toUpperCase()]) {
+    api.resolve = () => ({ issuer: issuer.issuer, audience: 'api' })
+    for (const iss of ['https://unknown.example', `${issuer.issuer}/`, issuer.issuer.toUpperCase()]) {
       t.assert.deepEqual(verdict(await call(api.app, await issuer.token({ claims: { iss } }))), unknownIssuer)
     }
     t.assert.deepEqual(issuer.requests, [])
-    t.assert.equal(await api.ask(issuer.token()), issuer.issuer)
+    t.assert.equal(await api.request(issuer.token()), issuer.issuer)
     t.assert.deepEqual(
       api.log.map(({ level, msg, issuer: name }) => [level, msg, name]),
       [
@@ -210,86 +214,86 @@ suite('a key', () => {
   })
 })
 
-suite('a tenant', () => {
-  test('who was removed is refused within the interval, with tokens that are known as well', async (t) => {
+suite('changes of a tenant', () => {
+  test('a removed tenant is refused after the refresh interval, also with cached tokens', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const accepted = eventsOf(t, diagnostics.tokenAccepted)
     const token = await issuer.token()
-    for (let times = 0; times < 3; times += 1) await api.ask(token)
+    for (let times = 0; times < 3; times += 1) await api.request(token)
     t.assert.equal(accepted.at(-1)!.cached, true)
     api.tenants.clear()
-    api.later = interval - 60_000
-    t.assert.equal(await api.ask(token), issuer.issuer)
-    api.later = interval
+    api.elapsed = interval - 60_000
+    t.assert.equal(await api.request(token), issuer.issuer)
+    api.elapsed = interval
     t.assert.deepEqual(verdict(await call(api.app, token)), unknownIssuer)
-    t.assert.equal(await api.ask(issuer.token()), 'invalid_claims')
+    t.assert.equal(await api.request(issuer.token()), 'invalid_claims')
   })
 
-  test('who was just added works within one cooldown', async (t) => {
+  test('a tenant that was refused and then added is accepted after the cooldown', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { cooldown: 5_000 } })
     const token = await issuer.token()
-    t.assert.equal(await api.ask(token), 'invalid_claims')
+    t.assert.equal(await api.request(token), 'invalid_claims')
     api.add(issuer)
-    t.assert.equal(await api.ask(token), 'invalid_claims')
-    api.later = 5_000
-    t.assert.equal(await api.ask(token), issuer.issuer)
+    t.assert.equal(await api.request(token), 'invalid_claims')
+    api.elapsed = 5_000
+    t.assert.equal(await api.request(token), issuer.issuer)
   })
 
-  test('who was just added works at once with a cooldown of 0', async (t) => {
+  test('a tenant that was refused and then added is accepted at once with a cooldown of 0', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { cooldown: 0 } })
-    t.assert.equal(await api.ask(issuer.token()), 'invalid_claims')
+    t.assert.equal(await api.request(issuer.token()), 'invalid_claims')
     api.add(issuer)
-    t.assert.equal(await api.ask(issuer.token()), issuer.issuer)
+    t.assert.equal(await api.request(issuer.token()), issuer.issuer)
   })
 
-  test('who stays the same keeps keys and known tokens when the function is asked again', async (t) => {
+  test('an unchanged tenant keeps its keys and cached tokens when the function is called again', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const accepted = eventsOf(t, diagnostics.tokenAccepted)
-    // Asked for now, while its keys are fetched later.
-    t.assert.equal(await api.ask(unsignedToken({ alg: 'none' }, issuer.claims())), 'invalid_algorithm')
-    api.later = 200_000
+    // This token causes a call of the function. The keys are fetched later.
+    t.assert.equal(await api.request(unsignedToken({ alg: 'none' }, issuer.claims())), 'invalid_algorithm')
+    api.elapsed = 200_000
     const token = await issuer.token()
-    for (let times = 0; times < 3; times += 1) await api.ask(token)
-    api.later = interval
-    t.assert.equal(await api.ask(token), issuer.issuer)
+    for (let times = 0; times < 3; times += 1) await api.request(token)
+    api.elapsed = interval
+    t.assert.equal(await api.request(token), issuer.issuer)
     t.assert.equal(accepted.at(-1)!.cached, true)
-    t.assert.deepEqual([api.newlyAsked(), issuer.fetches], [2, 1])
+    t.assert.deepEqual([api.newCalls(), issuer.fetches], [2, 1])
   })
 
-  test('who changed is judged by the new options, known tokens too', async (t) => {
+  test('the new options of a tenant apply to all its tokens, also to cached tokens', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
     const token = await issuer.token()
-    for (let times = 0; times < 3; times += 1) t.assert.equal(await api.ask(token), issuer.issuer)
+    for (let times = 0; times < 3; times += 1) t.assert.equal(await api.request(token), issuer.issuer)
     api.add(issuer, { audience: 'web' })
-    api.later = interval
-    t.assert.equal(await api.ask(token), 'invalid_audience')
-    t.assert.equal(await api.ask(issuer.token({ claims: { aud: 'web' } })), issuer.issuer)
+    api.elapsed = interval
+    t.assert.equal(await api.request(token), 'invalid_audience')
+    t.assert.equal(await api.request(issuer.token({ claims: { aud: 'web' } })), issuer.issuer)
     t.assert.equal(issuer.fetches, 2)
   })
 
-  test('whose keys have moved is believed by the new ones alone', async (t) => {
+  test('a tenant with a new jwksUri is verified only with the keys from the new URL', async (t) => {
     await using issuer = await LocalIssuer.start()
     await using elsewhere = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer, { jwksUri: issuer.jwksUri })
     const token = await issuer.token()
-    t.assert.equal(await api.ask(token), issuer.issuer)
+    t.assert.equal(await api.request(token), issuer.issuer)
     api.add(issuer, { jwksUri: elsewhere.jwksUri })
-    api.later = interval
-    t.assert.equal(await api.ask(token), 'invalid_header')
-    t.assert.equal(await api.ask(issuer.token({ key: elsewhere.key })), issuer.issuer)
+    api.elapsed = interval
+    t.assert.equal(await api.request(token), 'invalid_header')
+    t.assert.equal(await api.request(issuer.token({ key: elsewhere.key })), issuer.issuer)
     t.assert.deepEqual([issuer.fetches, elsewhere.fetches], [1, 1])
   })
 
-  test('who leaves the memory while keys are fetched leaves no fetch behind', async (t) => {
+  test('the fetch of a tenant is aborted when the tenant is evicted', async (t) => {
     await using issuer = await LocalIssuer.start()
     let isClosed = false
     issuer.on('/jwks', (_request, response) => void response.on('close', () => (isClosed = true)))
@@ -309,7 +313,7 @@ suite('a tenant', () => {
   })
 })
 
-test('requests that wait for one answer in vain have an error each', async (t) => {
+test('concurrent requests that wait for a function that never answers have an error each', async (t) => {
   await using issuer = await LocalIssuer.start()
   const app = await createApp({ issuers: async () => new Promise(() => {}), jwks: { timeout: 20 } })
   t.after(() => app.close())
@@ -327,7 +331,7 @@ test('requests that wait for one answer in vain have an error each', async (t) =
   t.assert.notEqual(errors[0], errors[1])
 })
 
-suite('a function that fails', () => {
+suite('failures of the function', () => {
   const failures: [title: string, thrown: unknown, status: number, message: string][] = [
     ['an error', Object.assign(new Error('mine'), { statusCode: 418 }), 418, 'mine'],
     [
@@ -342,92 +346,92 @@ suite('a function that fails', () => {
   ]
   for (const [title, thrown, status, message] of failures) {
     for (const how of ['throwing', 'rejecting with'] as const) {
-      test(`by ${how} ${title} refuses, unchanged and without a challenge, and is asked again`, async (t) => {
+      test(`a function that fails by ${how} ${title} is answered ${status} without a challenge, and is called again`, async (t) => {
         await using issuer = await LocalIssuer.start()
         const api = await Api.start(t)
-        const { find } = api
+        const { resolve } = api
         const fail = (): never => {
-          // What a callback may do.
+          // A callback can throw any value.
           throw thrown as Error
         }
-        api.find = how === 'throwing' ? fail : async () => fail()
+        api.resolve = how === 'throwing' ? fail : async () => fail()
         const refusals = eventsOf(t, diagnostics.tokenRefused)
         for (let times = 0; times < 2; times += 1) {
           const { challenge, ...response } = verdict(await call(api.app, await issuer.token()))
           t.assert.deepEqual([response.status, response.message, challenge], [status, message, undefined])
         }
-        t.assert.deepEqual([api.newlyAsked(), refusals], [2, []])
-        api.find = find
+        t.assert.deepEqual([api.newCalls(), refusals], [2, []])
+        api.resolve = resolve
         api.add(issuer)
-        t.assert.equal(await api.ask(issuer.token()), issuer.issuer)
+        t.assert.equal(await api.request(issuer.token()), issuer.issuer)
       })
     }
   }
 
-  test('by wrong options refuses the token, until they are right and a cooldown has passed', async (t) => {
+  test('invalid options of a tenant refuse its tokens until the options are valid and the cooldown has passed', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { cooldown: 5_000 } })
     api.add(issuer, { clockTolerance: -1 })
     t.assert.deepEqual(verdict(await call(api.app, await issuer.token())), unknownIssuer)
     api.add(issuer)
-    api.later = 5_000
-    t.assert.equal(await api.ask(issuer.token()), issuer.issuer)
+    api.elapsed = 5_000
+    t.assert.equal(await api.request(issuer.token()), issuer.issuer)
   })
 
-  test('leaves a known tenant without an answer once the interval is over, and with the same keys after it', async (t) => {
+  test('a failing function makes a known tenant fail after the refresh interval, and the tenant keeps its keys', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(issuer)
-    const { find } = api
-    t.assert.equal(await api.ask(unsignedToken({ alg: 'none' }, issuer.claims())), 'invalid_algorithm')
-    api.later = 200_000
+    const { resolve } = api
+    t.assert.equal(await api.request(unsignedToken({ alg: 'none' }, issuer.claims())), 'invalid_algorithm')
+    api.elapsed = 200_000
     const token = await issuer.token()
-    t.assert.equal(await api.ask(token), issuer.issuer)
-    api.find = async () => Promise.reject(new Error('the database is down'))
-    api.later = interval - 1_000
-    t.assert.equal(await api.ask(token), issuer.issuer)
-    api.later = interval
+    t.assert.equal(await api.request(token), issuer.issuer)
+    api.resolve = async () => Promise.reject(new Error('the database is down'))
+    api.elapsed = interval - 1_000
+    t.assert.equal(await api.request(token), issuer.issuer)
+    api.elapsed = interval
     t.assert.equal((await call(api.app, token)).statusCode, 500)
-    api.find = find
-    t.assert.equal(await api.ask(token), issuer.issuer)
+    api.resolve = resolve
+    t.assert.equal(await api.request(token), issuer.issuer)
     t.assert.equal(issuer.fetches, 1)
   })
 })
 
-suite('beside a function', () => {
-  test('jwks.prefetch has nothing to fetch', async (t) => {
+suite('other features with issuers as a function', () => {
+  test('jwks.prefetch fetches nothing if issuers is a function', async (t) => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { prefetch: true } })
     api.add(issuer)
     await api.app.ready()
-    t.assert.deepEqual([api.asked, issuer.requests], [[], []])
+    t.assert.deepEqual([api.calls, issuer.requests], [[], []])
   })
 
-  test('jwksStatus lists the issuers that are known, and no longer than the function speaks for them', async (t) => {
+  test('jwksStatus lists the issuers that the function has returned within the refresh interval', async (t) => {
     await using one = await LocalIssuer.start()
     await using two = await LocalIssuer.start()
     const api = await Api.start(t)
-    const listed = (): object =>
+    const statesByIssuer = (): object =>
       Object.fromEntries(api.app.jwksStatus().map(({ issuer, state }) => [issuer, state]))
     for (const issuer of [one, two]) api.add(issuer)
     two.on('/jwks', sendJson({}, 500))
-    t.assert.deepEqual(listed(), {})
-    for (const issuer of [one, two]) await api.ask(issuer.token())
-    t.assert.deepEqual(listed(), { [one.issuer]: 'fresh', [two.issuer]: 'unavailable' })
+    t.assert.deepEqual(statesByIssuer(), {})
+    for (const issuer of [one, two]) await api.request(issuer.token())
+    t.assert.deepEqual(statesByIssuer(), { [one.issuer]: 'fresh', [two.issuer]: 'unavailable' })
     api.tenants.delete(two.issuer)
-    api.later = interval
-    t.assert.deepEqual(listed(), {})
-    await api.ask(one.token())
-    t.assert.deepEqual(listed(), { [one.issuer]: 'fresh' })
+    api.elapsed = interval
+    t.assert.deepEqual(statesByIssuer(), {})
+    await api.request(one.token())
+    t.assert.deepEqual(statesByIssuer(), { [one.issuer]: 'fresh' })
   })
 
-  test('a refusal names the issuer of its token where that is known', async (t) => {
+  test('a tokenRefused event has the issuer of the token if the function knows the issuer', async (t) => {
     await using tenant = await LocalIssuer.start()
-    await using stranger = await LocalIssuer.start()
+    await using unknown = await LocalIssuer.start()
     const api = await Api.start(t)
     api.add(tenant)
     const refusals = eventsOf(t, diagnostics.tokenRefused)
-    for (const issuer of [tenant, stranger]) await api.ask(issuer.token({ claims: { exp: 1 } }))
+    for (const issuer of [tenant, unknown]) await api.request(issuer.token({ claims: { exp: 1 } }))
     t.assert.deepEqual(
       refusals.map(({ code, issuer }) => [code, issuer]),
       [
@@ -437,21 +441,21 @@ suite('beside a function', () => {
     )
   })
 
-  test('close ends the fetches of every issuer, and an answer that comes later starts none', async (t) => {
+  test('close aborts the fetches of every issuer, and a later answer of the function starts no fetch', async (t) => {
     await using one = await LocalIssuer.start()
     await using two = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { timeout: 60_000 } })
     let answer = (): void => {}
-    const found = new Promise<void>((resolve) => (answer = resolve))
-    api.find = async (iss) => {
-      if (iss === two.issuer) await found
+    const answered = new Promise<void>((done) => (answer = done))
+    api.resolve = async (iss) => {
+      if (iss === two.issuer) await answered
       return api.tenants.get(iss)
     }
     for (const issuer of [one, two]) api.add(issuer)
     let isClosed = false
     one.on('/jwks', (_request, response) => void response.on('close', () => (isClosed = true)))
     const waiting = [one, two].map(async (issuer) => call(api.app, await issuer.token()))
-    await until(async () => one.fetches === 1 && api.asked.length === 2)
+    await until(async () => one.fetches === 1 && api.calls.length === 2)
     const closing = api.app.close()
     await until(async () => isClosed)
     t.assert.equal((await waiting[0])!.statusCode, 503)
@@ -461,7 +465,7 @@ suite('beside a function', () => {
     t.assert.deepEqual(two.requests, [])
   })
 
-  test('two instances in scopes beside each other never accept each other’s tokens', async (t) => {
+  test('two instances in separate scopes never accept tokens of each other', async (t) => {
     const kid = 'of both'
     await using one = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     await using two = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
@@ -479,7 +483,7 @@ suite('beside a function', () => {
     }
     const tokens = { one: await one.token(), two: await two.token() }
     const forged = { one: await sign(two.key, one.claims()), two: await sign(one.key, two.claims()) }
-    // More than once, since a token is known from its third time on.
+    // Four rounds, since a token is served from the cache from its third request on.
     for (let round = 0; round < 4; round += 1) {
       t.assert.equal((await call(app, tokens.one, '/one')).body, one.issuer)
       t.assert.equal((await call(app, tokens.two, '/two')).body, two.issuer)

@@ -7,15 +7,15 @@ import { createKeyPair, now, LocalIssuer, until } from '../helpers/issuer.ts'
 
 interface Started {
   readonly issuer: LocalIssuer
-  /** Calls with a token, and tells its status and whether its signature was verified anew. */
-  readonly ask: (token: string) => Promise<Verdict>
-  /** The same with an Authorization header. */
-  readonly authorize: (authorization: string) => Promise<Verdict>
-  /** Calls twice, after which a token is known. */
-  readonly learn: (token: string) => Promise<Verdict>
+  /** Sends a request with a token. Returns the status, and whether the token came from the cache. */
+  readonly request: (token: string) => Promise<Result>
+  /** Does the same with an Authorization header. */
+  readonly requestWith: (authorization: string) => Promise<Result>
+  /** Sends two requests with a token. The second verification adds it to the cache. */
+  readonly addToCache: (token: string) => Promise<Result>
 }
 
-type Verdict = [status: number, from: 'verified' | 'cached' | 'refused']
+type Result = [status: number, from: 'verified' | 'cached' | 'refused']
 
 async function start(t: TestContext, options: Partial<JwksAuthOptions> = {}): Promise<Started> {
   const issuer = await LocalIssuer.start()
@@ -25,54 +25,54 @@ async function start(t: TestContext, options: Partial<JwksAuthOptions> = {}): Pr
     await issuer.close()
   })
   const accepted = eventsOf(t, diagnostics.tokenAccepted)
-  const authorize = async (authorization: string): Promise<Verdict> => {
+  const requestWith = async (authorization: string): Promise<Result> => {
     accepted.length = 0
     const { statusCode } = await app.inject({ url: '/secured', headers: { authorization } })
     const [event] = accepted
     return [statusCode, event ? (event.cached ? 'cached' : 'verified') : 'refused']
   }
-  const ask = (token: string): Promise<Verdict> => authorize(`Bearer ${token}`)
-  const learn = async (token: string): Promise<Verdict> => {
-    await ask(token)
-    return ask(token)
+  const request = (token: string): Promise<Result> => requestWith(`Bearer ${token}`)
+  const addToCache = async (token: string): Promise<Result> => {
+    await request(token)
+    return request(token)
   }
-  return { issuer, ask, authorize, learn }
+  return { issuer, request, requestWith, addToCache }
 }
 
-suite('a verified token', () => {
-  test('is known once it was verified for the second time', async (t) => {
-    const { issuer, ask } = await start(t)
+suite('verified tokens', () => {
+  test('a token is served from the cache after its second verification', async (t) => {
+    const { issuer, request } = await start(t)
     const token = await issuer.token()
-    t.assert.deepEqual(await ask(token), [200, 'verified'])
-    t.assert.deepEqual(await ask(token), [200, 'verified'])
-    t.assert.deepEqual(await ask(token), [200, 'cached'])
-    t.assert.deepEqual(await ask(token), [200, 'cached'])
+    t.assert.deepEqual(await request(token), [200, 'verified'])
+    t.assert.deepEqual(await request(token), [200, 'verified'])
+    t.assert.deepEqual(await request(token), [200, 'cached'])
+    t.assert.deepEqual(await request(token), [200, 'cached'])
   })
 
-  test('is verified each time with cache: false', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: false })
+  test('a token is verified each time with cache: false', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: false })
     const token = await issuer.token()
-    t.assert.deepEqual(await learn(token), [200, 'verified'])
-    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    t.assert.deepEqual(await addToCache(token), [200, 'verified'])
+    t.assert.deepEqual(await request(token), [200, 'verified'])
   })
 
-  test('is known with a shared secret too', async (t) => {
+  test('a token that is signed with a shared secret is cached too', async (t) => {
     const secret = 'a shared secret of enough bytes for HS256'
-    const { issuer, ask, learn } = await start(t, { secret } as Partial<JwksAuthOptions>)
+    const { issuer, request, addToCache } = await start(t, { secret } as Partial<JwksAuthOptions>)
     const token = await new SignJWT(issuer.claims())
       .setProtectedHeader({ alg: 'HS256' })
       .sign(Buffer.from(secret))
-    t.assert.deepEqual(await learn(token), [200, 'verified'])
-    t.assert.deepEqual(await ask(token), [200, 'cached'])
+    t.assert.deepEqual(await addToCache(token), [200, 'verified'])
+    t.assert.deepEqual(await request(token), [200, 'cached'])
   })
 
-  test('is not known to another instance', async (t) => {
+  test('a cached token of one instance is not accepted by another instance', async (t) => {
     const one = await start(t)
     const other = await createApp({ issuer: one.issuer.issuer, audience: 'another api' })
     t.after(() => other.close())
     const token = await one.issuer.token()
-    await one.learn(token)
-    t.assert.deepEqual(await one.ask(token), [200, 'cached'])
+    await one.addToCache(token)
+    t.assert.deepEqual(await one.request(token), [200, 'cached'])
     t.assert.equal((await call(other, token)).statusCode, 401)
   })
 
@@ -81,63 +81,63 @@ suite('a verified token', () => {
     ['payload', (token: string) => token.replace('.e', '.f')],
     ['end of the payload', (token: string) => token.replace(/.\./g, 'x.')],
     ['signature', (token: string) => token.replace(/.{5}$/, 'AAAAA')],
-    ['begin of the signature', (token: string) => token.replace(/\.[^.]{5}([^.]*)$/, '.AAAAA$1')],
+    ['start of the signature', (token: string) => token.replace(/\.[^.]{5}([^.]*)$/, '.AAAAA$1')],
   ] as const) {
-    test(`does not vouch for one with another ${part}`, async (t) => {
-      const { issuer, ask, learn } = await start(t)
+    test(`a copy of a cached token with another ${part} is refused`, async (t) => {
+      const { issuer, request, addToCache } = await start(t)
       const token = await issuer.token()
-      await learn(token)
+      await addToCache(token)
       t.assert.notEqual(forge(token), token)
-      t.assert.deepEqual(await ask(forge(token)), [401, 'refused'])
-      t.assert.deepEqual(await ask(token), [200, 'cached'])
+      t.assert.deepEqual(await request(forge(token)), [401, 'refused'])
+      t.assert.deepEqual(await request(token), [200, 'cached'])
     })
   }
 })
 
-suite('the credentials of a known token', () => {
-  test('may be spelled in each way that is right, and in no other', async (t) => {
-    const { issuer, authorize, learn } = await start(t)
+suite('the Authorization header of a cached token', () => {
+  test('a cached token is accepted with every valid form of the Authorization header and no invalid form', async (t) => {
+    const { issuer, requestWith, addToCache } = await start(t)
     const token = await issuer.token()
-    await learn(token)
+    await addToCache(token)
     for (let round = 0; round < 2; round += 1) {
-      t.assert.deepEqual(await authorize(`Bearer ${token}`), [200, 'cached'])
-      t.assert.deepEqual(await authorize(`bearer   ${token}`), [200, 'cached'])
+      t.assert.deepEqual(await requestWith(`Bearer ${token}`), [200, 'cached'])
+      t.assert.deepEqual(await requestWith(`bearer   ${token}`), [200, 'cached'])
       for (const other of [`Basic ${token}`, token, `Bearer x ${token}`, `Bearer ${token} ${token}`]) {
-        t.assert.deepEqual(await authorize(other), [401, 'refused'])
+        t.assert.deepEqual(await requestWith(other), [401, 'refused'])
       }
     }
   })
 })
 
-suite('how long a token is known', () => {
-  for (const [title, claims, options, end] of [
+suite('how long a token is cached', () => {
+  for (const [name, claims, options, end] of [
     ['exp', { exp: now() + 600 }, {}, 605],
     ['maxTokenAge', { exp: now() + 6_000 }, { maxTokenAge: 300_000 }, 305],
   ] as const) {
-    test(`no longer than ${title}`, async (t) => {
-      const { issuer, ask, learn } = await start(t, options)
+    test(`a cached token is refused after the time that ${name} sets`, async (t) => {
+      const { issuer, request, addToCache } = await start(t, options)
       const token = await issuer.token({ claims })
       const { iat } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { iat: number }
-      const begin = title === 'exp' ? (claims as { exp: number }).exp - 600 : iat
-      await learn(token)
+      const begin = name === 'exp' ? (claims as { exp: number }).exp - 600 : iat
+      await addToCache(token)
       t.mock.timers.enable({ apis: ['Date'], now: (begin + end) * 1000 - 1 })
-      t.assert.deepEqual(await ask(token), [200, 'cached'])
+      t.assert.deepEqual(await request(token), [200, 'cached'])
       t.mock.timers.tick(1)
-      t.assert.deepEqual(await ask(token), [401, 'refused'])
+      t.assert.deepEqual(await request(token), [401, 'refused'])
     })
   }
 
-  for (const [title, claims, right] of [
+  for (const [title, claims, validTime] of [
     ['expired', { exp: now() - 60 }, now() - 90],
     ['not active yet', { nbf: now() + 60, exp: now() + 600 }, now() + 90],
   ] as const) {
-    test(`one that was ${title} from the start is known, and let in when its time is right`, async (t) => {
-      const { issuer, ask, learn } = await start(t)
+    test(`a token that was ${title} when it was verified is cached, and accepted while its times are valid`, async (t) => {
+      const { issuer, request, addToCache } = await start(t)
       const token = await issuer.token({ claims })
-      t.assert.deepEqual(await learn(token), [401, 'refused'])
-      t.assert.deepEqual(await ask(token), [401, 'refused'])
-      t.mock.timers.enable({ apis: ['Date'], now: right * 1000 })
-      t.assert.deepEqual(await ask(token), [200, 'cached'])
+      t.assert.deepEqual(await addToCache(token), [401, 'refused'])
+      t.assert.deepEqual(await request(token), [401, 'refused'])
+      t.mock.timers.enable({ apis: ['Date'], now: validTime * 1000 })
+      t.assert.deepEqual(await request(token), [200, 'cached'])
     })
   }
 
@@ -146,62 +146,64 @@ suite('how long a token is known', () => {
     ['other claims', { role: 'guest' }, { claims: { role: 'admin' } }],
     ['a mistyped claim', { sub: 5 }, {}],
   ] as const) {
-    test(`an expired one with ${title} is not known, whatever becomes of the clock`, async (t) => {
-      const { issuer, ask, learn } = await start(t, options)
+    test(`an expired token with ${title} is refused, even if the clock goes back to before its exp`, async (t) => {
+      const { issuer, request, addToCache } = await start(t, options)
       const exp = now() - 60
       const token = await issuer.token({ claims: { exp, ...claims } })
-      await learn(token)
+      await addToCache(token)
       t.mock.timers.enable({ apis: ['Date'], now: (exp - 60) * 1000 })
-      t.assert.deepEqual(await ask(token), [401, 'refused'])
+      t.assert.deepEqual(await request(token), [401, 'refused'])
     })
   }
 
-  test('no longer than its key is published, even when the key comes back', async (t) => {
-    const { issuer, ask, learn } = await start(t, { jwks: { refreshInterval: 1, cooldown: 0 } })
+  test('a cached token is refused after the issuer removes its key, and verified again when the key returns', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { jwks: { refreshInterval: 1, cooldown: 0 } })
     const other = await createKeyPair()
     const token = await issuer.token()
-    await learn(token)
+    await addToCache(token)
     issuer.keys = [other.jwk]
-    await until(async () => (await ask(token))[0] === 401)
+    await until(async () => (await request(token))[0] === 401)
     issuer.keys = [issuer.key.jwk]
-    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    t.assert.deepEqual(await request(token), [200, 'verified'])
   })
 
-  test('a look-up that shows a new key and the old one gone ends what the old one verified, and would verify', async (t: TestContext) => {
-    const { issuer, ask, learn } = await start(t)
-    const [known, once, never] = await tokens(issuer, 3)
-    await learn(known!)
-    await ask(once!)
-    t.assert.deepEqual(await ask(known!), [200, 'cached'])
+  test('after a fetch for a new kid shows that the old key is removed, every token of the old key is refused', async (t: TestContext) => {
+    const { issuer, request, addToCache } = await start(t)
+    const [cached, verifiedOnce, unused] = await tokens(issuer, 3)
+    await addToCache(cached!)
+    await request(verifiedOnce!)
+    t.assert.deepEqual(await request(cached!), [200, 'cached'])
     const other = await createKeyPair()
     issuer.keys = [other.jwk]
-    t.assert.deepEqual(await ask(await issuer.token({ key: other })), [200, 'verified'])
-    for (const token of [known, once, never]) t.assert.deepEqual(await ask(token!), [401, 'refused'])
+    t.assert.deepEqual(await request(await issuer.token({ key: other })), [200, 'verified'])
+    for (const token of [cached, verifiedOnce, unused]) {
+      t.assert.deepEqual(await request(token!), [401, 'refused'])
+    }
   })
 
-  test('a key that is replaced under its kid ends it', async (t) => {
-    const { issuer, ask, learn } = await start(t, { jwks: { refreshInterval: 1 } })
+  test('a cached token is refused after its key is replaced under the same kid', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { jwks: { refreshInterval: 1 } })
     const other = await createKeyPair('ES256', issuer.key.jwk.kid)
     const token = await issuer.token()
-    await learn(token)
+    await addToCache(token)
     issuer.keys = [other.jwk]
-    await until(async () => (await ask(token))[0] === 401)
-    t.assert.deepEqual(await ask(await issuer.token({ key: other })), [200, 'verified'])
+    await until(async () => (await request(token))[0] === 401)
+    t.assert.deepEqual(await request(await issuer.token({ key: other })), [200, 'verified'])
   })
 
-  test('no longer than its key may be stale', async (t) => {
-    const { issuer, ask, learn } = await start(t, {
+  test('a cached token is answered 503 when its key is older than maxStale allows', async (t) => {
+    const { issuer, request, addToCache } = await start(t, {
       jwks: { refreshInterval: 20, maxStale: 60, timeout: 1_000 },
     })
     const token = await issuer.token()
-    await learn(token)
+    await addToCache(token)
     await issuer.close()
-    await until(async () => (await ask(token))[0] === 503)
+    await until(async () => (await request(token))[0] === 503)
   })
 })
 
-suite('what is asked of a cached token each time', () => {
-  test('isRevoked, formatUser and check', async (t) => {
+suite('callbacks for a cached token', () => {
+  test('isRevoked, formatUser and check are called in each request with a cached token', async (t) => {
     const calls: string[] = []
     await using issuer = await LocalIssuer.start()
     const app = await createApp({
@@ -226,78 +228,78 @@ suite('what is asked of a cached token each time', () => {
 
   test('a token that is revoked after it was cached is refused', async (t) => {
     let isRevoked = false
-    const { issuer, ask, learn } = await start(t, { isRevoked: () => isRevoked })
+    const { issuer, request, addToCache } = await start(t, { isRevoked: () => isRevoked })
     const token = await issuer.token()
-    await learn(token)
-    t.assert.deepEqual(await ask(token), [200, 'cached'])
+    await addToCache(token)
+    t.assert.deepEqual(await request(token), [200, 'cached'])
     isRevoked = true
-    t.assert.equal((await ask(token))[0], 401)
+    t.assert.equal((await request(token))[0], 401)
   })
 })
 
-suite('who leaves when there is no more room', () => {
-  test('the token that was not used for longest', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
+suite('a full cache', () => {
+  test('a full cache evicts the least recently used token', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: { max: 2 } })
     const [a, b, c] = await tokens(issuer, 3)
-    await learn(a!)
-    await learn(b!)
-    await ask(a!)
-    await learn(c!)
-    t.assert.deepEqual(await ask(a!), [200, 'cached'])
-    t.assert.deepEqual(await ask(b!), [200, 'verified'])
+    await addToCache(a!)
+    await addToCache(b!)
+    await request(a!)
+    await addToCache(c!)
+    t.assert.deepEqual(await request(a!), [200, 'cached'])
+    t.assert.deepEqual(await request(b!), [200, 'verified'])
   })
 
-  test('nobody for tokens that are refused', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
+  test('refused tokens evict no cached token', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: { max: 2 } })
     const users = await tokens(issuer, 2)
-    for (const token of users) await learn(token)
+    for (const token of users) await addToCache(token)
     const forWeb = await issuer.token({ claims: { aud: 'web' } })
     for (let index = 0; index < 100; index += 1) {
       const forged = users[0]!.replace(/.{9}$/, `${index}`.padStart(9, 'A'))
       const sameEnd = users[0]!.replace(/\.[^.]{9}([^.]*)$/, `.${`${index}`.padStart(9, 'A')}$1`)
-      for (const token of [forged, sameEnd, forWeb]) t.assert.equal((await ask(token))[0], 401)
+      for (const token of [forged, sameEnd, forWeb]) t.assert.equal((await request(token))[0], 401)
     }
-    for (const token of users) t.assert.deepEqual(await ask(token), [200, 'cached'])
+    for (const token of users) t.assert.deepEqual(await request(token), [200, 'cached'])
   })
 
-  test('nobody for tokens that come once', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
+  test('tokens that are sent once evict no cached token', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: { max: 2 } })
     const [a, b, ...others] = await tokens(issuer, 50)
-    for (const token of [a, b]) await learn(token!)
-    for (const token of others) t.assert.deepEqual(await ask(token), [200, 'verified'])
-    for (const token of [a, b]) t.assert.deepEqual(await ask(token!), [200, 'cached'])
+    for (const token of [a, b]) await addToCache(token!)
+    for (const token of others) t.assert.deepEqual(await request(token), [200, 'verified'])
+    for (const token of [a, b]) t.assert.deepEqual(await request(token!), [200, 'cached'])
   })
 
-  test('a token that comes again after many others counts as new', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { max: 2 } })
+  test('a first verification no longer counts after many other tokens', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: { max: 2 } })
     const [a, ...others] = await tokens(issuer, 6)
-    await ask(a!)
-    for (const token of others) await ask(token)
-    t.assert.deepEqual(await learn(a!), [200, 'verified'])
-    t.assert.deepEqual(await ask(a!), [200, 'cached'])
+    await request(a!)
+    for (const token of others) await request(token)
+    t.assert.deepEqual(await addToCache(a!), [200, 'verified'])
+    t.assert.deepEqual(await request(a!), [200, 'cached'])
   })
 
-  test('a token that takes more than all the room is not kept, and pushes nobody out', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { maxBytes: 8_192 } })
+  test('a token larger than the whole cache is not cached, and evicts no other token', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: { maxBytes: 8_192 } })
     const small = await issuer.token()
     const large = await issuer.token({ claims: { groups: 'x'.repeat(8_000) } })
-    await learn(small)
-    await learn(large)
-    t.assert.deepEqual(await ask(large), [200, 'verified'])
-    t.assert.deepEqual(await ask(small), [200, 'cached'])
+    await addToCache(small)
+    await addToCache(large)
+    t.assert.deepEqual(await request(large), [200, 'verified'])
+    t.assert.deepEqual(await request(small), [200, 'cached'])
   })
 
-  test('tokens of 8 KB leave sooner than their number would say', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { max: 1_000, maxBytes: 100_000 } })
+  test('tokens of 8 KB are evicted by maxBytes before max is reached', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: { max: 1_000, maxBytes: 100_000 } })
     const users = await tokens(issuer, 20, { groups: 'x'.repeat(8_000) })
-    for (const token of users) await learn(token)
-    t.assert.deepEqual(await ask(users.at(-1)!), [200, 'cached'])
-    t.assert.deepEqual(await ask(users[0]!), [200, 'verified'])
+    for (const token of users) await addToCache(token)
+    t.assert.deepEqual(await request(users.at(-1)!), [200, 'cached'])
+    t.assert.deepEqual(await request(users[0]!), [200, 'verified'])
   })
 })
 
 suite('the claims of a cached token', () => {
-  test('are the same frozen object in each request', async (t) => {
+  test('the claims of a cached token are the same frozen object in each request', async (t) => {
     await using issuer = await LocalIssuer.start()
     const app = await createApp({ issuer: issuer.issuer, audience: 'api' })
     t.after(() => app.close())
@@ -319,10 +321,10 @@ suite('the claims of a cached token', () => {
 
 suite('headers of tokens', () => {
   for (const [title, header] of [
-    ['many different ones', (index: number) => ({ index })],
-    ['long ones', (index: number) => ({ index, x5c: ['x'.repeat(2_000)] })],
+    ['many different headers', (index: number) => ({ index })],
+    ['long headers', (index: number) => ({ index, x5c: ['x'.repeat(2_000)] })],
   ] as const) {
-    test(`${title} are read right`, async (t) => {
+    test(`${title} are decoded correctly`, async (t) => {
       await using issuer = await LocalIssuer.start()
       const app = await createApp({ issuer: issuer.issuer, audience: 'api', cache: false })
       t.after(() => app.close())
@@ -342,11 +344,11 @@ suite('headers of tokens', () => {
 })
 
 suite('the size of a token', () => {
-  test('includes its header', async (t) => {
-    const { issuer, ask, learn } = await start(t, { cache: { maxBytes: 16_384 } })
+  test('the size of a token includes its header', async (t) => {
+    const { issuer, request, addToCache } = await start(t, { cache: { maxBytes: 16_384 } })
     const token = await issuer.token({ header: { x5c: ['x'.repeat(8_000)] } })
-    await learn(token)
-    t.assert.deepEqual(await ask(token), [200, 'verified'])
+    await addToCache(token)
+    t.assert.deepEqual(await request(token), [200, 'verified'])
   })
 })
 

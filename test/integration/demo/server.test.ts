@@ -223,7 +223,7 @@ suite('the page of the demo', () => {
 
   test('error pages of the embedded issuer keep their status and run no script', async (t) => {
     for (const [path, status] of [
-      ['/auth?client_id=nobody', 400],
+      ['/auth?client_id=unknown', 400],
       ['/interaction/unknown', 400],
       ['/nowhere', 404],
     ] as const) {

@@ -15,7 +15,7 @@ interface Started {
   issuer: LocalIssuer
   app: FastifyInstance
   /** Sends a token with these claims. Returns the code of the refusal, or undefined. */
-  ask: (claims?: Record<string, unknown>, parts?: TokenParts, url?: string) => Promise<unknown>
+  request: (claims?: Record<string, unknown>, parts?: TokenParts, url?: string) => Promise<unknown>
 }
 
 /** Starts an issuer, and an application with these options. */
@@ -30,35 +30,35 @@ async function start(
     await app.close()
     await issuer.close()
   })
-  const ask: Started['ask'] = async (claims = {}, parts = {}, url = '/secured') => {
+  const request: Started['request'] = async (claims = {}, parts = {}, url = '/secured') => {
     const answer = await call(app, await issuer.token({ ...parts, claims }), url)
     return answer.json<{ code?: string }>().code
   }
-  return { issuer, app, ask }
+  return { issuer, app, request }
 }
 
 /** The tests of the counterparts, by the names that docs/migrating.md uses. */
 const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   async issuer(t) {
-    const { issuer, ask } = await start(t)
-    t.assert.equal(await ask(), undefined)
+    const { issuer, request } = await start(t)
+    t.assert.equal(await request(), undefined)
     t.assert.deepEqual(issuer.requests, ['/.well-known/openid-configuration', '/jwks'])
-    t.assert.equal(await ask({ iss: `${issuer.issuer}/` }), 'invalid_claims')
-    t.assert.equal(await ask({ iss: undefined }), 'invalid_claims')
+    t.assert.equal(await request({ iss: `${issuer.issuer}/` }), 'invalid_claims')
+    t.assert.equal(await request({ iss: undefined }), 'invalid_claims')
   },
 
   async cache(t) {
-    const { ask } = await start(t, () => ({ cache: { max: 1, maxBytes: 10_000 } }))
-    for (let round = 0; round < 3; round += 1) t.assert.equal(await ask(), undefined)
+    const { request } = await start(t, () => ({ cache: { max: 1, maxBytes: 10_000 } }))
+    for (let round = 0; round < 3; round += 1) t.assert.equal(await request(), undefined)
     const none = await start(t, () => ({ cache: false }))
-    t.assert.equal(await none.ask(), undefined)
+    t.assert.equal(await none.request(), undefined)
     const options = { issuer: 'https://issuer.example', audience: 'api', cache: { ttl: 1 } }
     await t.assert.rejects(async () => createApp(options as JwksAuthOptions), /known are max, maxBytes/)
   },
 
   async issuers(t) {
     await using other = await LocalIssuer.start()
-    const { app, ask } = await start(t, ({ issuer }) => ({
+    const { app, request } = await start(t, ({ issuer }) => ({
       issuer: undefined,
       audience: undefined,
       issuers: [
@@ -66,21 +66,21 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
         { issuer: other.issuer, audience: 'api' },
       ],
     }))
-    t.assert.equal(await ask(), undefined)
+    t.assert.equal(await request(), undefined)
     t.assert.equal((await call(app, await other.token())).statusCode, 200)
     // A key of one issuer is not accepted for the other.
-    t.assert.equal(await ask({}, { key: other.key }), 'invalid_header')
-    t.assert.equal(await ask({ iss: 'https://stranger.example' }), 'invalid_claims')
+    t.assert.equal(await request({}, { key: other.key }), 'invalid_header')
+    t.assert.equal(await request({ iss: 'https://unknown.example' }), 'invalid_claims')
   },
 
   async 'issuers(iss)'(t) {
     await using other = await LocalIssuer.start()
-    const asked: string[] = []
-    const { issuer, app, ask } = await start(t, ({ issuer: name }) => ({
+    const calls: string[] = []
+    const { issuer, app, request } = await start(t, ({ issuer: name }) => ({
       issuer: undefined,
       audience: undefined,
       issuers: async (iss: string) => {
-        asked.push(iss)
+        calls.push(iss)
         return [name, other.issuer].includes(iss) ? { issuer: iss, audience: 'api' } : undefined
       },
     }))
@@ -88,10 +88,10 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     const check = ({ iss }: { iss: string }, { hostname }: { hostname: string }): boolean =>
       iss === (hostname === 'one.example' ? issuer : other).issuer
     app.get('/of-host', { onRequest: app.authorize({ check }) }, async () => ({}))
-    for (let times = 0; times < 3; times += 1) t.assert.equal(await ask(), undefined)
+    for (let times = 0; times < 3; times += 1) t.assert.equal(await request(), undefined)
     t.assert.equal((await call(app, await other.token())).statusCode, 200)
-    t.assert.equal(await ask({ iss: 'https://stranger.example' }), 'invalid_claims')
-    t.assert.deepEqual(asked, [issuer.issuer, other.issuer, 'https://stranger.example'])
+    t.assert.equal(await request({ iss: 'https://unknown.example' }), 'invalid_claims')
+    t.assert.deepEqual(calls, [issuer.issuer, other.issuer, 'https://unknown.example'])
     const headers = { authorization: `Bearer ${await issuer.token()}` }
     const statusAt = async (host: string): Promise<number> =>
       (await app.inject({ url: '/of-host', headers: { ...headers, host } })).statusCode
@@ -99,33 +99,33 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   },
 
   async domain(t) {
-    const { issuer, ask } = await start(t, ({ origin }) => ({
+    const { issuer, request } = await start(t, ({ origin }) => ({
       issuer: undefined,
       domain: 'tenant.eu.auth0.com',
       jwks: { dispatcher: new Reroute(origin) },
     }))
     issuer.on('/.well-known/jwks.json', { keys: issuer.keys })
-    t.assert.equal(await ask({ iss: 'https://tenant.eu.auth0.com/' }), undefined)
+    t.assert.equal(await request({ iss: 'https://tenant.eu.auth0.com/' }), undefined)
   },
 
   async jwksUri(t) {
-    const { issuer, ask } = await start(t, ({ jwksUri }) => ({ jwksUri }))
-    t.assert.equal(await ask(), undefined)
+    const { issuer, request } = await start(t, ({ jwksUri }) => ({ jwksUri }))
+    t.assert.equal(await request(), undefined)
     t.assert.deepEqual(issuer.requests, ['/jwks'])
   },
 
   async audience(t) {
-    const { ask } = await start(t, () => ({ audience: ['a', 'b'] }))
-    t.assert.equal(await ask({ aud: 'b' }), undefined)
-    t.assert.equal(await ask({ aud: ['x', 'a'] }), undefined)
-    t.assert.equal(await ask({ aud: 'x' }), 'invalid_audience')
-    t.assert.equal(await ask({ aud: undefined }), 'invalid_claims')
+    const { request } = await start(t, () => ({ audience: ['a', 'b'] }))
+    t.assert.equal(await request({ aud: 'b' }), undefined)
+    t.assert.equal(await request({ aud: ['x', 'a'] }), undefined)
+    t.assert.equal(await request({ aud: 'x' }), 'invalid_audience')
+    t.assert.equal(await request({ aud: undefined }), 'invalid_claims')
   },
 
   async 'audience: false'(t) {
-    const { ask } = await start(t, () => ({ audience: false }))
-    t.assert.equal(await ask({ aud: undefined }), undefined)
-    t.assert.equal(await ask({ aud: 'x' }), undefined)
+    const { request } = await start(t, () => ({ audience: false }))
+    t.assert.equal(await request({ aud: undefined }), undefined)
+    t.assert.equal(await request({ aud: 'x' }), undefined)
   },
 
   async secret(t) {
@@ -142,53 +142,53 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   },
 
   async algorithms(t) {
-    const { issuer, ask } = await start(t, () => ({ algorithms: ['RS256'] }))
+    const { issuer, request } = await start(t, () => ({ algorithms: ['RS256'] }))
     const key = await createKeyPair('RS256')
     issuer.keys.push(key.jwk)
-    t.assert.equal(await ask({}, { key }), undefined)
-    t.assert.equal(await ask(), 'invalid_algorithm')
+    t.assert.equal(await request({}, { key }), undefined)
+    t.assert.equal(await request(), 'invalid_algorithm')
   },
 
   async claims(t) {
-    const { ask } = await start(t, () => ({ claims: { sub: ['a', 'b'] } }))
-    t.assert.equal(await ask({ sub: 'b' }), undefined)
-    t.assert.equal(await ask({ sub: 'c' }), 'invalid_claims')
+    const { request } = await start(t, () => ({ claims: { sub: ['a', 'b'] } }))
+    t.assert.equal(await request({ sub: 'b' }), undefined)
+    t.assert.equal(await request({ sub: 'c' }), 'invalid_claims')
   },
 
   async requiredClaims(t) {
-    const { ask } = await start(t, () => ({ requiredClaims: ['jti'] }))
-    t.assert.equal(await ask({ jti: 'one' }), undefined)
-    t.assert.equal(await ask(), 'invalid_claims')
+    const { request } = await start(t, () => ({ requiredClaims: ['jti'] }))
+    t.assert.equal(await request({ jti: 'one' }), undefined)
+    t.assert.equal(await request(), 'invalid_claims')
   },
 
   async maxTokenAge(t) {
-    const { ask } = await start(t, () => ({ maxTokenAge: 60_000 }))
-    t.assert.equal(await ask({ iat: now() - 30 }), undefined)
-    t.assert.equal(await ask({ iat: now() - 90 }), 'token_expired')
-    t.assert.equal(await ask({ iat: undefined }), 'invalid_claims')
+    const { request } = await start(t, () => ({ maxTokenAge: 60_000 }))
+    t.assert.equal(await request({ iat: now() - 30 }), undefined)
+    t.assert.equal(await request({ iat: now() - 90 }), 'token_expired')
+    t.assert.equal(await request({ iat: undefined }), 'invalid_claims')
   },
 
   async clockTolerance(t) {
-    const { ask } = await start(t, () => ({ clockTolerance: 60_000 }))
-    t.assert.equal(await ask({ exp: now() - 30 }), undefined)
-    t.assert.equal(await ask({ exp: now() - 90 }), 'token_expired')
+    const { request } = await start(t, () => ({ clockTolerance: 60_000 }))
+    t.assert.equal(await request({ exp: now() - 30 }), undefined)
+    t.assert.equal(await request({ exp: now() - 90 }), 'token_expired')
   },
 
   async "profile: 'rfc9068'"(t) {
-    const { ask } = await start(t, () => ({ profile: 'rfc9068' }))
+    const { request } = await start(t, () => ({ profile: 'rfc9068' }))
     const claims = { jti: 'one', client_id: 'client' }
-    t.assert.equal(await ask(claims, { header: { typ: 'at+jwt' } }), undefined)
-    t.assert.equal(await ask(claims, { header: { typ: 'JWT' } }), 'invalid_claims')
-    t.assert.equal(await ask({}, { header: { typ: 'at+jwt' } }), 'invalid_claims')
+    t.assert.equal(await request(claims, { header: { typ: 'at+jwt' } }), undefined)
+    t.assert.equal(await request(claims, { header: { typ: 'JWT' } }), 'invalid_claims')
+    t.assert.equal(await request({}, { header: { typ: 'at+jwt' } }), 'invalid_claims')
   },
 
   async getToken(t) {
     const getToken = ({ headers }: { headers: Record<string, string> }): string | undefined =>
       headers['x-token']
-    const { issuer, app, ask } = await start(t, () => ({ getToken }))
+    const { issuer, app, request } = await start(t, () => ({ getToken }))
     const headers = { 'x-token': await issuer.token() }
     t.assert.equal((await app.inject({ url: '/secured', headers })).statusCode, 200)
-    t.assert.equal(await ask(), 'authorization_header_missing')
+    t.assert.equal(await request(), 'authorization_header_missing')
   },
 
   async formatUser(t) {
@@ -199,46 +199,46 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   },
 
   async isRevoked(t) {
-    const { ask } = await start(t, () => ({ isRevoked: ({ jti }: { jti: string }) => jti === 'bad' }))
-    t.assert.equal(await ask({ jti: 'good' }), undefined)
-    t.assert.equal(await ask({ jti: 'bad' }), 'token_revoked')
+    const { request } = await start(t, () => ({ isRevoked: ({ jti }: { jti: string }) => jti === 'bad' }))
+    t.assert.equal(await request({ jti: 'good' }), undefined)
+    t.assert.equal(await request({ jti: 'bad' }), 'token_revoked')
   },
 
   async 'jwks.refreshInterval'(t) {
     const usual = await start(t)
     const short = await start(t, () => ({ jwks: { refreshInterval: 1 } }))
-    for (const { issuer, ask } of [usual, short]) {
-      await ask()
-      const asked = Date.now()
-      while (Date.now() - asked < 3) await new Promise(setImmediate)
+    for (const { issuer, request } of [usual, short]) {
+      await request()
+      const sentAt = Date.now()
+      while (Date.now() - sentAt < 3) await new Promise(setImmediate)
       issuer.keys = []
-      await ask()
+      await request()
     }
     t.assert.deepEqual([usual.issuer.fetches, short.issuer.fetches], [1, 2])
   },
 
   async 'jwks.timeout'(t) {
-    const { issuer, ask } = await start(t, () => ({ jwks: { timeout: 50 } }))
+    const { issuer, request } = await start(t, () => ({ jwks: { timeout: 50 } }))
     issuer.on('/jwks', () => {})
-    t.assert.equal(await ask(), 'jwks_unavailable')
+    t.assert.equal(await request(), 'jwks_unavailable')
   },
 
   async 'jwks.cooldown'(t) {
-    const { issuer, ask } = await start(t, () => ({ jwks: { cooldown: 60_000 } }))
-    await ask()
+    const { issuer, request } = await start(t, () => ({ jwks: { cooldown: 60_000 } }))
+    await request()
     for (let kid = 0; kid < 20; kid++) {
-      t.assert.equal(await ask({}, { header: { kid: `unknown ${kid}` } }), 'invalid_header')
+      t.assert.equal(await request({}, { header: { kid: `unknown ${kid}` } }), 'invalid_header')
     }
     t.assert.equal(issuer.fetches, 3)
   },
 
   async 'jwks.dispatcher'(t) {
     const dispatchers: Reroute[] = []
-    const { ask } = await start(t, ({ origin }) => {
+    const { request } = await start(t, ({ origin }) => {
       dispatchers.push(new Reroute(origin))
       return { jwksUri: 'https://behind-a-proxy.example/jwks', jwks: { dispatcher: dispatchers[0] } }
     })
-    t.assert.equal(await ask(), undefined)
+    t.assert.equal(await request(), undefined)
     t.assert.deepEqual(dispatchers[0]!.urls, ['https://behind-a-proxy.example/jwks'])
   },
 
@@ -258,20 +258,20 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   },
 
   async 'app.authenticate'(t) {
-    const { app, ask } = await start(t)
+    const { app, request } = await start(t)
     app.get('/awaited', async (request, reply) => {
       await app.authenticate(request, reply)
       return {}
     })
-    t.assert.equal(await ask({}, {}, '/awaited'), undefined)
+    t.assert.equal(await request({}, {}, '/awaited'), undefined)
     for (const url of ['/secured', '/awaited']) t.assert.equal((await app.inject(url)).statusCode, 401)
   },
 
   async 'app.authenticateOptional'(t) {
-    const { app, ask } = await start(t)
+    const { app, request } = await start(t)
     t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
-    t.assert.equal(await ask({}, {}, '/optional'), undefined)
-    t.assert.equal(await ask({ aud: 'x' }, {}, '/optional'), 'invalid_audience')
+    t.assert.equal(await request({}, {}, '/optional'), undefined)
+    t.assert.equal(await request({ aud: 'x' }, {}, '/optional'), 'invalid_audience')
   },
 
   ...Object.fromEntries(
@@ -285,10 +285,10 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     ).map(([name, rule, right, wrong]) => [
       `app.authorize({ ${name} })`,
       async (t: TestContext) => {
-        const { app, ask } = await start(t)
+        const { app, request } = await start(t)
         app.get('/authorized', { onRequest: app.authorize(rule) }, async () => ({}))
-        t.assert.equal(await ask(right, {}, '/authorized'), undefined)
-        t.assert.equal(await ask(wrong, {}, '/authorized'), 'insufficient_scope')
+        t.assert.equal(await request(right, {}, '/authorized'), undefined)
+        t.assert.equal(await request(wrong, {}, '/authorized'), 'insufficient_scope')
       },
     ]),
   ),
@@ -314,7 +314,7 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
   },
 }
 
-/** What only types show: test/system/types has its test. */
+/** The counterparts that are only types. test/system/types tests them. */
 const typesOnly = ['JwksAuthTypes']
 
 /** The rows of the tables. The second column begins with a counterpart, or with the reason why there is none. */

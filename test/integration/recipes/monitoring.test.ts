@@ -8,7 +8,7 @@ import { call } from '../../helpers/app.ts'
 import { createKeyPair, sendJson, LocalIssuer, until } from '../../helpers/issuer.ts'
 import { setUp } from '../../helpers/recipe.ts'
 
-/** The recipes that watch a server: metrics for Prometheus, a readiness route, counted refusals. */
+/** The recipes for monitoring: metrics for Prometheus, a readiness route, counted refusals. */
 
 interface Server {
   readonly issuer: LocalIssuer
@@ -92,7 +92,7 @@ suite('metrics', () => {
     t.assert.equal(await get(await issuer.token({ claims: { exp: 1 } })), 401)
     t.assert.equal(await get(await issuer.token({ claims: { exp: 1 } })), 401)
     t.assert.equal(await get(await issuer.token({ claims: { aud: 'another' } })), 401)
-    t.assert.equal(await get(await issuer.token({ claims: { iss: 'https://stranger.example/' } })), 401)
+    t.assert.equal(await get(await issuer.token({ claims: { iss: 'https://unknown.example/' } })), 401)
     t.assert.equal(await get('opaque'), 401)
     const samples = await scrape()
     const refused = [...samples].filter(([name]) => name.startsWith('jwks_auth_refused_total'))
