@@ -52,7 +52,7 @@ export interface DiagnosticsEvents {
     readonly issuer: string
     /** Of the key. Undefined if the issuer has a shared secret and its token has no `kid`. */
     readonly kid: string | undefined
-    /** Whether the signature was verified for an earlier request. */
+    /** Whether the token was in the cache, so that its signature was not verified for this request. */
     readonly cached: boolean
     /** Time of the verification, including a fetch of keys if the token waited for one. */
     readonly duration: number
