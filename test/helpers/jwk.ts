@@ -20,15 +20,15 @@ export function curveKey(curve: string, members: PublishedKey = {}): PublishedKe
 }
 
 /**
- * The JWK of a generated key, exported from a copy that is made from PEM. In Node 20, exporting a generated key holds a lock that the
- * garbage collector waits for if it removes the generation at that moment, and the process hangs.
+ * Returns the JWK of a generated key, exported from a copy that is made from PEM. In Node 20, exporting a generated key holds a lock.
+ * If the garbage collector removes the generation job at that moment, it waits for this lock, and the process hangs.
  */
 export function jwkOf(generated: KeyObject): PublishedKey {
   const key = createPublicKey(generated.export({ type: 'spki', format: 'pem' }))
   return { ...key.export({ format: 'jwk' }) }
 }
 
-/** An RSA public key of any length with a random modulus, which takes no time to generate. Nobody can sign with it. */
+/** An RSA public key of any length with a random modulus. It is fast to generate, and no private key exists for it. */
 export function rsaKey(members: PublishedKey = {}, bits = 2048): PublishedKey {
   const n = randomBytes(Math.ceil(bits / 8))
   const topBit = 1 << ((bits - 1) % 8)

@@ -10,18 +10,17 @@ interface Fetch {
   fail(reason: string): void
 }
 
-/** An issuer without a network, and the keys that are known of it: its time and its answers are the test's. */
+/** An issuer without a network, and its RemoteJwks. The test sets the time and the answers. */
 export class ScriptedIssuer {
-  /** Milliseconds on the clock. */
+  /** The time in milliseconds. */
   time = 0
-  /** What it publishes. */
+  /** The keys that the issuer publishes. */
   keys: unknown[]
-  /** Why it doesn't answer, if it doesn't. */
+  /** The reason why fetches fail, or undefined if they succeed. */
   failure: string | undefined
-  /** Whether fetches are left to be answered by hand. */
+  /** Whether the test answers each fetch itself. */
   held = false
   readonly fetches: Fetch[] = []
-  /** What was logged. */
   readonly log: { level: 'warn' | 'info' | 'debug'; message: string; [detail: string]: unknown }[] = []
   readonly remote: RemoteJwks
 
@@ -44,7 +43,7 @@ export class ScriptedIssuer {
     })
   }
 
-  /** The verdict on a kid: the PEM of its key, 'none', or the code of the refusal. */
+  /** Finds the key of a kid. Returns its PEM, 'none', or the code of the error. */
   async ask(kid: unknown, alg: AsymmetricAlgorithm = 'EdDSA'): Promise<string> {
     try {
       const result = await this.remote.find(kid, alg)
@@ -55,20 +54,20 @@ export class ScriptedIssuer {
     }
   }
 
-  /** Asks at another time, and lets a fetch in the background come to its end. */
+  /** Sets the time, finds the key of a kid, and waits until a fetch in the background has ended. */
   async askAt(time: number, kid: unknown): Promise<string> {
     this.time = time
-    const verdict = await this.ask(kid)
+    const result = await this.ask(kid)
     await setImmediate()
-    return verdict
+    return result
   }
 
-  /** Whether there is an answer without waiting. */
+  /** Whether the result for a kid is available without waiting. */
   knows(kid: unknown): boolean {
     return !(this.remote.find(kid, 'EdDSA') instanceof Promise)
   }
 
-  /** Look-ups since this was asked last. */
+  /** The number of fetches since the last call. */
   newFetches(): number {
     const before = this.#counted
     this.#counted = this.fetches.length

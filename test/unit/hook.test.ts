@@ -3,8 +3,8 @@ import { createHook, type CheckResult } from '../../lib/hook.ts'
 
 const failure = new Error('refused')
 const steps: Record<string, [step: () => CheckResult, result: unknown]> = {
-  'that is done at once': [() => undefined, undefined],
-  'that waits': [async () => {}, undefined],
+  'that is synchronous': [() => undefined, undefined],
+  'that is asynchronous': [async () => {}, undefined],
   'that throws': [
     () => {
       throw failure
@@ -22,7 +22,7 @@ const thrown = (value: unknown): (() => never) => {
 
 for (const [title, [step, result]] of Object.entries(steps)) {
   suite(`a hook ${title}`, () => {
-    test('may be awaited', async (t) => {
+    test(`a hook ${title} may be awaited`, async (t) => {
       const run = createHook(step)
       const outcome = Promise.resolve(run({}, {})).then(
         () => undefined,
@@ -33,9 +33,9 @@ for (const [title, [step, result]] of Object.entries(steps)) {
 
     for (const [where, args] of [
       ['', []],
-      [' behind a payload', [{ payload: true }]],
+      [' after a payload', [{ payload: true }]],
     ] as const) {
-      test(`calls back once${where}, and returns nothing that could be waited for as well`, async (t) => {
+      test(`a hook ${title} calls its callback${where} once and returns no promise`, async (t) => {
         const calls: unknown[][] = []
         await new Promise<void>((resolve) => {
           const done = (...results: unknown[]): void => {
@@ -54,7 +54,7 @@ for (const [title, [step, result]] of Object.entries(steps)) {
   })
 }
 
-test('a hook that is done at once calls back at once', (t) => {
+test('a synchronous hook calls its callback synchronously', (t) => {
   let isDone = false
   void createHook(() => undefined)({}, {}, () => {
     isDone = true
@@ -75,7 +75,7 @@ for (const nothing of [undefined, null, 0, '', false]) {
   }
 }
 
-test('a hook that throws a promise refuses, whatever becomes of that', async (t) => {
+test('a hook that throws a promise refuses the request without waiting for the promise', async (t) => {
   const value = Promise.resolve()
   const [error] = await new Promise<[unknown]>((resolve) => {
     void createHook(thrown(value))({}, {}, (refusal: unknown) => resolve([refusal]))
@@ -86,7 +86,7 @@ test('a hook that throws a promise refuses, whatever becomes of that', async (t)
   t.assert.equal(isRefused, true)
 })
 
-test('an error of what comes after the hook is not taken for one of the hook', (t) => {
+test('an error thrown by the callback is not passed to the callback', (t) => {
   const calls: unknown[] = []
   const run = createHook(() => undefined)
   t.assert.throws(
@@ -100,7 +100,7 @@ test('an error of what comes after the hook is not taken for one of the hook', (
   t.assert.deepEqual(calls, [undefined])
 })
 
-test('a hook that is called where it should be given says so at once', (t) => {
+test('a hook that is called without arguments throws a TypeError with the correct usage', (t) => {
   const run = createHook(() => undefined) as () => unknown
   t.assert.throws(() => run(), {
     name: 'TypeError',

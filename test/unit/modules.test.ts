@@ -5,7 +5,7 @@ import { test } from 'node:test'
 
 const lib = join(import.meta.dirname, '../../lib')
 
-// Those that hold types only are loaded by nobody else, and would count as not covered.
+// No other test loads the modules that contain only types, so coverage would report them as not covered.
 for (const file of readdirSync(lib, { recursive: true, encoding: 'utf8' })) {
   if (!file.endsWith('.ts')) continue
   test(`lib/${file} loads by itself`, () => import(pathToFileURL(join(lib, file)).href))

@@ -31,7 +31,7 @@ function find(cache: TokenCache, authorization: string): AccessToken | undefined
   return found?.matchHeader(authorization) ?? (found && cache.matchToken(found, raw, authorization))
 }
 
-/** A string of its own, as a request has one. */
+/** A separate copy of a string, as each request has its own. */
 const received = (text: string): string => Buffer.from(text).toString()
 
 setFlagsFromString('--expose-gc')

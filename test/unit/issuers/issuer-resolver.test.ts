@@ -10,29 +10,29 @@ import {
 import type { KeyVerifier } from '../../../lib/issuers/issuer.ts'
 import { LocalIssuer } from '../../helpers/issuer.ts'
 
-/** What the application's function answers about an issuer: tokens by a shared secret, so that nothing is fetched. */
+/** Options that a resolver returns. The issuer has a shared secret, so nothing is fetched. */
 function options(issuer: string, others: Partial<IssuerOptions> = {}): IssuerOptions {
   return { issuer, audience: 'api', secret: 'a shared secret of 32 characters', ...others } as IssuerOptions
 }
 
-/** Issuers that a function finds, on a clock that the test moves. */
+/** An issuer resolver whose clock the test sets. */
 class ScriptedResolver {
   time = 0
-  readonly asked: string[] = []
-  /** What the function was called on. */
+  readonly calls: string[] = []
+  /** The `this` value of each call. */
   readonly calledOn: unknown[] = []
   readonly lines: object[] = []
   readonly messages: string[] = []
   readonly issuers: IssuerResolver
 
   constructor(find: ResolveIssuer, others: object = {}) {
-    const { asked, calledOn } = this
-    const ask = function (this: unknown, iss: string): ReturnType<ResolveIssuer> {
-      asked.push(iss)
+    const { calls, calledOn } = this
+    const resolve = function (this: unknown, iss: string): ReturnType<ResolveIssuer> {
+      calls.push(iss)
       calledOn.push(this)
       return find(iss)
     }
-    const settings = readPluginOptions({ issuers: ask, ...others })
+    const settings = readPluginOptions({ issuers: resolve, ...others })
     this.issuers = createIssuerResolver(settings.issuers, {
       ...settings,
       log: {
@@ -48,24 +48,24 @@ class ScriptedResolver {
     })
   }
 
-  /** What is known at once. */
+  /** The issuer, which must be available without waiting. */
   named(iss: unknown, time: number = this.time): Issuer | undefined {
     this.time = time
     const issuer = this.issuers.resolve(iss)
-    if (issuer instanceof Promise) throw new TypeError('it has to be waited for')
+    if (issuer instanceof Promise) throw new TypeError('the result is a promise')
     return issuer
   }
 
-  /** How often the function was asked since this was asked last. */
-  newlyAsked(): number {
-    return this.asked.splice(0).length
+  /** The number of calls of the resolver since the last call of this method. */
+  newCalls(): number {
+    return this.calls.splice(0).length
   }
 }
 
 const interval = 300_000
 const cooldown = 10_000
 
-/** The verifier of its tokens. */
+/** The verifier for tokens of an issuer. */
 function verifierOf(issuer: Issuer | undefined): KeyVerifier {
   return issuer!.verifierFor({ alg: 'HS256' }) as KeyVerifier
 }
@@ -74,26 +74,26 @@ function audienceOf(issuer: Issuer | undefined): unknown {
   return verifierOf(issuer).rules.audience
 }
 
-suite('an issuer that a function finds', () => {
-  test('is asked for once within the interval, and is the same one after it', (t) => {
+suite('an issuer that a resolver knows', () => {
+  test('a known issuer is resolved once in each refresh interval and stays the same object', (t) => {
     const found = new ScriptedResolver((iss) => options(iss))
     const first = found.named('a')
     t.assert.notEqual(first, undefined)
     t.assert.equal(found.named('a', interval - 1), first)
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
     t.assert.equal(found.named('a', interval), first)
     t.assert.equal(found.named('a', 2 * interval - 1), first)
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
   })
 
-  test('has verifiers that are settled until the function is to be asked again, and no longer', (t) => {
+  test('verifiers of a resolved issuer are fresh until the next call of the resolver', (t) => {
     const found = new ScriptedResolver((iss) => options(iss))
     t.assert.equal(verifierOf(found.named('a', 5)).freshUntil, 5 + interval)
     t.assert.equal(verifierOf(found.named('a', 100)).freshUntil, 5 + interval)
     t.assert.equal(verifierOf(found.named('a', 5 + interval)).freshUntil, 5 + 2 * interval)
   })
 
-  test('leaves no settled verifier behind, nor makes one afterwards', (t) => {
+  test('a replaced or removed issuer has no fresh verifier', (t) => {
     let audience = 'api'
     const found = new ScriptedResolver((iss) => (audience === '' ? undefined : options(iss, { audience })))
     for (const next of ['web', '']) {
@@ -106,7 +106,7 @@ suite('an issuer that a function finds', () => {
     }
   })
 
-  test('is none where what the function returned throws, be it nothing', (t) => {
+  test('options that throw while they are read count as an unknown issuer, even if they throw null', (t) => {
     const thrown = (): never => {
       throw null
     }
@@ -117,16 +117,16 @@ suite('an issuer that a function finds', () => {
     t.assert.match(found.messages[0]!, /returned options that throw/)
   })
 
-  test('is known to requests that are still under way when the server closes, without being asked for', (t) => {
+  test('a known issuer stays known after closing, without another call of the resolver', (t) => {
     const found = new ScriptedResolver((iss) => options(iss))
     const issuer = found.named('a')
     found.issuers.close()
     t.assert.equal(found.named('a', 1), issuer)
     t.assert.equal(verifierOf(issuer).freshUntil, interval)
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
   })
 
-  test('leaves no settled verifier behind where keys are published either', async (t: TestContext) => {
+  test('a replaced issuer with published keys has no fresh verifier', async (t: TestContext) => {
     await using published = await LocalIssuer.start()
     let audience = 'api'
     const find = (): IssuerOptions => ({ issuer: published.issuer, audience, jwksUri: published.jwksUri })
@@ -141,29 +141,29 @@ suite('an issuer that a function finds', () => {
     t.assert.equal(verifier.freshUntil, -Infinity)
   })
 
-  test('is known at once where the function is asynchronous, from its first answer on', async (t) => {
+  test('an issuer of an asynchronous resolver is available without waiting after the first answer', async (t) => {
     const found = new ScriptedResolver(async (iss) => options(iss))
     const first = await found.issuers.resolve('a')
     t.assert.equal(found.named('a'), first)
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
   })
 
-  test('is asked for once by all who ask at the same time', async (t) => {
+  test('simultaneous requests for one issuer share one call of the resolver', async (t) => {
     const answers: (() => void)[] = []
     const found = new ScriptedResolver(
       (iss) => new Promise((resolve) => void answers.push(() => resolve(options(iss)))),
     )
     const ask = async (iss: string): Promise<Issuer | undefined> => found.issuers.resolve(iss)
     const both = [Array.from({ length: 100 }, () => ask('a')), Array.from({ length: 100 }, () => ask('b'))]
-    t.assert.deepEqual(found.asked, ['a', 'b'])
+    t.assert.deepEqual(found.calls, ['a', 'b'])
     for (const answer of answers) answer()
     const [a, b] = await Promise.all(both.map((asking) => Promise.all(asking)))
     t.assert.deepEqual([new Set(a).size, new Set(b).size], [1, 1])
     t.assert.notEqual(a![0], b![0])
-    t.assert.deepEqual(found.asked, ['a', 'b'])
+    t.assert.deepEqual(found.calls, ['a', 'b'])
   })
 
-  test('counts from when it was asked for, however long the answer takes', async (t) => {
+  test('the refresh interval of an issuer counts from the call of the resolver', async (t) => {
     let answer = (): void => {}
     const found = new ScriptedResolver(
       (iss) => new Promise((resolve) => (answer = () => resolve(options(iss)))),
@@ -186,7 +186,7 @@ suite('an issuer that a function finds', () => {
     ['algorithms', { secret: long }, { secret: long, algorithms: ['HS384'] }],
     ['clockTolerance', {}, { clockTolerance: 1 }],
     ['claims', { claims: { a: 1 } }, { claims: { a: '1' } }],
-    ['claims, of which one is gone', { claims: { a: 1 } }, {}],
+    ['a removed claim', { claims: { a: 1 } }, {}],
     ['maxTokenAge', {}, { maxTokenAge: 1 }],
     ['requiredClaims', {}, { requiredClaims: ['sub'] }],
     ['profile', {}, { profile: 'rfc9068' }],
@@ -194,7 +194,7 @@ suite('an issuer that a function finds', () => {
     ['secret for keys', {}, { secret: undefined, jwksUri: 'https://keys.example' } as never],
   ]
   for (const [title, before, after] of changes) {
-    test(`is made anew where the answer is another one: ${title}`, (t) => {
+    test(`an issuer is replaced if its options change: ${title}`, (t) => {
       let others = before
       const found = new ScriptedResolver((iss) => options(iss, others))
       const first = found.named('a')
@@ -206,7 +206,7 @@ suite('an issuer that a function finds', () => {
     })
   }
 
-  test('is made anew where the keys are elsewhere', (t) => {
+  test('an issuer is replaced if its jwksUri changes', (t) => {
     let jwksUri = 'https://keys.example/a'
     const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api', jwksUri }))
     const first = found.named('a')
@@ -215,7 +215,7 @@ suite('an issuer that a function finds', () => {
     t.assert.notEqual(found.named('a', 2 * interval), first)
   })
 
-  test('stays where the answer says the same in other words', (t) => {
+  test('an issuer is kept if new options have the same meaning', (t) => {
     let other: IssuerOptions = { domain: 'tenant.example', audience: 'api', algorithms: ['EdDSA', 'ES256'] }
     const found = new ScriptedResolver(() => other)
     const first = found.named('https://tenant.example/')
@@ -229,7 +229,7 @@ suite('an issuer that a function finds', () => {
     t.assert.equal(found.named('https://tenant.example/', interval), first)
   })
 
-  test('stays where the lists of the answer are in another order', (t) => {
+  test('an issuer is kept if only the order of its lists changes', (t) => {
     const lists = {
       audience: ['api', 'web'],
       requiredClaims: ['a', 'b'],
@@ -249,7 +249,7 @@ suite('an issuer that a function finds', () => {
     t.assert.notEqual(found.named('a', 2 * interval), first)
   })
 
-  test('is made anew where the one object that the function always returns was changed', (t) => {
+  test('an issuer is replaced if the resolver changes the object that it always returns', (t) => {
     const one = { issuer: 'a', audience: ['api'], secret: 'a shared secret of 32 characters' }
     const found = new ScriptedResolver(() => one)
     const first = found.named('a')
@@ -258,7 +258,7 @@ suite('an issuer that a function finds', () => {
     t.assert.deepEqual(audienceOf(found.named('a', interval)), ['api', 'web'])
   })
 
-  test('leaves when 10,000 others were used since', (t) => {
+  test('a known issuer is evicted after 10,000 other issuers were used', (t) => {
     const found = new ScriptedResolver((iss) => options(iss))
     const first = found.named('first')
     const second = found.named('second')
@@ -267,24 +267,24 @@ suite('an issuer that a function finds', () => {
     t.assert.equal(found.issuers.has('second'), true)
     found.named('one more')
     t.assert.equal(found.issuers.has('second'), false)
-    t.assert.equal(found.newlyAsked(), 10_001)
+    t.assert.equal(found.newCalls(), 10_001)
     t.assert.equal(found.named('first'), first)
-    t.assert.equal(found.newlyAsked(), 0)
+    t.assert.equal(found.newCalls(), 0)
     t.assert.notEqual(found.named('second'), second)
     t.assert.equal(found.issuers.known().length, 10_000)
   })
 })
 
-suite('an issuer that a function does not know', () => {
-  test('is asked for once in a cooldown', (t) => {
+suite('an issuer that a resolver does not know', () => {
+  test('an unknown issuer is resolved once in each cooldown', (t) => {
     const found = new ScriptedResolver(() => undefined)
     for (const time of [0, 1, cooldown - 1]) t.assert.equal(found.named('a', time), undefined)
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
     found.named('a', cooldown)
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
   })
 
-  test('is known within one cooldown once the function knows it', (t) => {
+  test('a new issuer works within one cooldown', (t) => {
     const tenants = new Set<string>()
     const found = new ScriptedResolver((iss) => (tenants.has(iss) ? options(iss) : undefined))
     found.named('a')
@@ -293,13 +293,13 @@ suite('an issuer that a function does not know', () => {
     t.assert.notEqual(found.named('a', cooldown), undefined)
   })
 
-  test('is asked for each time with a cooldown of 0', (t) => {
+  test('an unknown issuer is resolved for each request if the cooldown is 0', (t) => {
     const found = new ScriptedResolver(() => undefined, { jwks: { cooldown: 0 } })
     for (let time = 0; time < 3; time += 1) found.named('a')
-    t.assert.equal(found.newlyAsked(), 3)
+    t.assert.equal(found.newCalls(), 3)
   })
 
-  test('any more is forgotten at the end of the interval, and may come back', (t) => {
+  test('a removed issuer is refused at the end of the refresh interval and may return', (t) => {
     const tenants = new Set(['a'])
     const found = new ScriptedResolver((iss) => (tenants.has(iss) ? options(iss) : undefined))
     const first = found.named('a')
@@ -312,7 +312,7 @@ suite('an issuer that a function does not know', () => {
     t.assert.notEqual(found.named('a'), first)
   })
 
-  const strange = ['a\ud800', 'a\u0000', 'a\n', 'a\u0085']
+  const invalidText = ['a\ud800', 'a\u0000', 'a\n', 'a\u0085']
   for (const iss of [
     undefined,
     null,
@@ -323,65 +323,65 @@ suite('an issuer that a function does not know', () => {
     ['a'],
     { toString: () => 'a' },
     'a'.repeat(1_025),
-    ...strange,
+    ...invalidText,
   ]) {
-    test(`is not asked for: ${JSON.stringify(iss)?.slice(0, 20)}`, (t) => {
+    test(`the resolver is not called for an invalid iss: ${JSON.stringify(iss)?.slice(0, 20)}`, (t) => {
       const found = new ScriptedResolver((name) => options(name))
       t.assert.equal(found.named(iss), undefined)
-      t.assert.deepEqual(found.asked, [])
+      t.assert.deepEqual(found.calls, [])
     })
   }
 
-  test('is asked for by a name of 1,024 characters', (t) => {
+  test('the resolver is called for an iss of 1,024 characters', (t) => {
     const found = new ScriptedResolver((iss) => options(iss))
     t.assert.notEqual(found.named('a'.repeat(1_024)), undefined)
   })
 
-  test('is one of 10,000 that are remembered, and pushes out none that it knows', (t) => {
+  test('the last 10,000 unknown issuers are remembered, and they evict no known issuer', (t) => {
     const found = new ScriptedResolver((iss) => (iss === 'tenant' ? options(iss) : undefined))
     const tenant = found.named('tenant')
-    for (let index = 0; index < 10_001; index += 1) found.named(`nobody ${index}`)
-    t.assert.equal(found.newlyAsked(), 10_002)
+    for (let index = 0; index < 10_001; index += 1) found.named(`unknown ${index}`)
+    t.assert.equal(found.newCalls(), 10_002)
     t.assert.equal(found.named('tenant'), tenant)
-    for (let index = 10_000; index > 0; index -= 1) found.named(`nobody ${index}`)
-    t.assert.equal(found.newlyAsked(), 0)
-    found.named('nobody 0')
-    t.assert.equal(found.newlyAsked(), 1)
+    for (let index = 10_000; index > 0; index -= 1) found.named(`unknown ${index}`)
+    t.assert.equal(found.newCalls(), 0)
+    found.named('unknown 0')
+    t.assert.equal(found.newCalls(), 1)
   })
 
-  test('is remembered within a mebi of characters', (t) => {
+  test('unknown issuers are remembered up to 1,048,576 characters in total', (t) => {
     const found = new ScriptedResolver(() => undefined)
     const name = (index: number): string => String(index).padStart(1_024, 'x')
     for (let index = 0; index < 1_025; index += 1) found.named(name(index))
-    t.assert.equal(found.newlyAsked(), 1_025)
+    t.assert.equal(found.newCalls(), 1_025)
     for (let index = 1_024; index > 0; index -= 1) found.named(name(index))
-    t.assert.equal(found.newlyAsked(), 0)
+    t.assert.equal(found.newCalls(), 0)
     found.named(name(0))
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
   })
 })
 
-suite('a function that fails', () => {
-  const mine = new Error('mine')
+suite('a resolver that fails', () => {
+  const cause = new Error('resolver failed')
   const failing: [title: string, fail: () => never | Promise<never>][] = [
     [
       'throws',
       () => {
-        throw mine
+        throw cause
       },
     ],
-    ['rejects', async () => Promise.reject(mine)],
+    ['rejects', async () => Promise.reject(cause)],
   ]
   for (const [title, fail] of failing) {
-    test(`${title}: its error is handed on and nothing is remembered`, async (t) => {
+    test(`the error of a resolver that ${title} is passed on, and no result is remembered`, async (t) => {
       let isFailing = true
       const found = new ScriptedResolver((iss) => (isFailing ? fail() : options(iss)))
       const ask = async (): Promise<Issuer | undefined> => found.issuers.resolve('a')
       const failure = (error: unknown): boolean =>
-        error instanceof IssuerResolverError && error.cause === mine
+        error instanceof IssuerResolverError && error.cause === cause
       await t.assert.rejects(ask, failure)
       await t.assert.rejects(ask, failure)
-      t.assert.equal(found.newlyAsked(), 2)
+      t.assert.equal(found.newCalls(), 2)
       isFailing = false
       const issuer = await ask()
       isFailing = true
@@ -394,10 +394,10 @@ suite('a function that fails', () => {
   }
 })
 
-suite('a function that does not answer', () => {
+suite('a resolver that does not answer', () => {
   const unavailable = { name: 'JwksAuthError', code: 'jwks_unavailable', retryAfter: 1 }
 
-  test('is waited for as long as a look-up may take, and asked again', async (t) => {
+  test('a resolver without an answer ends with jwks.timeout, and the next request calls it again', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     let isAnswering = false
     const found = new ScriptedResolver(
@@ -410,14 +410,14 @@ suite('a function that does not answer', () => {
     t.mock.timers.tick(999)
     isAnswering = true
     const waiting = found.issuers.resolve('a')
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
     t.mock.timers.tick(1)
-    for (const asked of [asking, waiting]) await t.assert.rejects(Promise.resolve(asked), unavailable)
+    for (const pending of [asking, waiting]) await t.assert.rejects(Promise.resolve(pending), unavailable)
     t.assert.notEqual(await found.issuers.resolve('a'), undefined)
   })
 
-  test('is waited for no longer when the server closes', async (t) => {
-    // The deadline never comes.
+  test('closing ends the wait for a resolver', async (t) => {
+    // The timeout never fires.
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const found = new ScriptedResolver(() => new Promise<never>(() => {}))
     const asking = Promise.resolve(found.issuers.resolve('a'))
@@ -426,7 +426,7 @@ suite('a function that does not answer', () => {
   })
 })
 
-test('an issuer that is found while the server closes fetches nothing', async (t) => {
+test('an issuer that is resolved after closing fetches nothing', async (t) => {
   await using issuer = await LocalIssuer.start()
   const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api' }))
   found.issuers.close()
@@ -436,14 +436,14 @@ test('an issuer that is found while the server closes fetches nothing', async (t
   t.assert.deepEqual(issuer.requests, [])
 })
 
-test('a function is called on nothing of the plugin', (t) => {
+test('a resolver is called without a this value', (t) => {
   const found = new ScriptedResolver(() => undefined)
   found.named('a')
   t.assert.deepEqual(found.calledOn, [undefined])
 })
 
-suite('options that a function should not return', () => {
-  const wrong: [options: unknown, message: string][] = [
+suite('invalid options from a resolver', () => {
+  const invalid: [options: unknown, message: string][] = [
     [true, 'issuers(iss)" must be a plain object'],
     ['a', 'issuers(iss)" must be a plain object'],
     [{}, 'issuers(iss).issuer" is required (or "domain", for an Auth0 tenant)'],
@@ -455,12 +455,12 @@ suite('options that a function should not return', () => {
     [{ issuer: 'a', audience: 'api', secret: 'short' }, 'issuers(iss).secret" must have at least 32 bytes'],
     [{ issuer: 'https://a.example', audience: 'api', realm: 'api' }, 'issuers(iss).realm" is unknown'],
   ]
-  for (const [returned, message] of wrong) {
-    test(`${JSON.stringify(returned)} is as good as none, and one line says what is wrong`, async (t) => {
+  for (const [returned, message] of invalid) {
+    test(`the result ${JSON.stringify(returned)} counts as an unknown issuer, and its fault is logged once`, async (t) => {
       for (const find of [() => returned as never, async () => returned as never]) {
         const found = new ScriptedResolver(find)
         for (const iss of ['a', 'b', 'a']) t.assert.equal(await found.issuers.resolve(iss), undefined)
-        t.assert.equal(found.newlyAsked(), 2)
+        t.assert.equal(found.newCalls(), 2)
         t.assert.equal(found.messages.length, 1)
         const [line] = found.messages
         t.assert.equal(line!.startsWith(`fastify-jwks-auth: option "${message}`), true, line)
@@ -469,33 +469,33 @@ suite('options that a function should not return', () => {
     })
   }
 
-  test('are told of in twenty lines at most', (t) => {
+  test('invalid options from a resolver are logged at most twenty times', (t) => {
     const found = new ScriptedResolver((iss) => ({ [iss]: true }) as never)
     for (let index = 0; index < 30; index += 1) found.named(`option ${index}`)
     t.assert.equal(found.messages.length, 20)
   })
 
-  test('an issuer by http is right with allowInsecureIssuers', (t) => {
+  test('a resolver may return an http issuer with allowInsecureIssuers', (t) => {
     const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api' }), {
       allowInsecureIssuers: true,
     })
     t.assert.notEqual(found.named('http://a.example'), undefined)
   })
 
-  test('those of another issuer are as good as none, and one line tells of them', (t) => {
+  test('options of another issuer count as an unknown issuer and are logged once', (t) => {
     const found = new ScriptedResolver(() => options('always the same'))
     for (const iss of ['a', 'b', 'Always the same', 'always the same/'])
       t.assert.equal(found.named(iss), undefined)
     t.assert.notEqual(found.named('always the same'), undefined)
     t.assert.deepEqual(found.lines, [{ issuer: 'always the same' }])
-    found.newlyAsked()
+    found.newCalls()
     found.named('a', cooldown - 1)
-    t.assert.equal(found.newlyAsked(), 0)
+    t.assert.equal(found.newCalls(), 0)
     found.named('a', cooldown)
-    t.assert.equal(found.newlyAsked(), 1)
+    t.assert.equal(found.newCalls(), 1)
   })
 
-  test('null is as good as undefined', (t) => {
+  test('the result null counts as an unknown issuer', (t) => {
     const found = new ScriptedResolver(() => null as never)
     t.assert.equal(found.named('a'), undefined)
   })

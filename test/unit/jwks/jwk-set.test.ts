@@ -23,19 +23,19 @@ suite('what a set holds', () => {
     assert.deepEqual(set.skipped, [])
   })
 
-  test('a kid or an algorithm that is not there finds nothing', () => {
+  test('an unknown kid or algorithm finds no key', () => {
     const set = setOf([one])
     assert.equal(set.find('two', 'ES256'), undefined)
     assert.equal(set.find('one', 'ES384'), undefined)
     assert.deepEqual([set.has('one'), set.has('two')], [true, false])
   })
 
-  test('a key without alg is found by each of its algorithms', () => {
+  test('a key without alg is found for each algorithm of its type', () => {
     const set = setOf([rsaKey({ kid: 'one' })])
     assert.equal(set.find('one', 'PS512')!.pem, set.find('one', 'RS256')!.pem)
   })
 
-  test('good keys work beside bad ones, and each bad one is listed with its reason', () => {
+  test('good keys work in a set with bad keys, and each bad key is listed with its reason', () => {
     const set = setOf([
       null,
       'a string',
@@ -69,14 +69,14 @@ suite('what a set holds', () => {
     for (const { kid } of set.skipped) assert.equal(set.has(kid ?? 'two'), false)
   })
 
-  test('thousands of keys are all found', () => {
+  test('each of two thousand keys is found', () => {
     const keys = Array.from({ length: 2_000 }, (_, index) => rsaKey({ kid: `key ${index}`, alg: 'RS256' }))
     const set = setOf(keys)
     for (const { kid } of keys) assert.equal(set.has(kid as string), true)
     for (const key of keys.slice(0, 10)) assert.equal(pemIn(set, key.kid as string, 'RS256'), pemOf(key))
   })
 
-  test('of a large set a key is made when it is asked for, and one that can’t be made is not there', () => {
+  test('a large set creates a key when it is first used, and a malformed key is not found', () => {
     const keys = Array.from({ length: 200 }, (_, index) => rsaKey({ kid: `key ${index}`, alg: 'RS256' }))
     const set = setOf([...keys, one, { ...two, y: two.x }])
     assert.deepEqual(set.skipped, [])
@@ -85,26 +85,26 @@ suite('what a set holds', () => {
     assert.equal(setOf([...keys, one], set).find('one', 'ES256'), set.find('one', 'ES256'))
   })
 
-  test('a set of more than ten thousand keys is not even looked at', () => {
+  test('a set of more than ten thousand keys is refused without reading its keys', () => {
     const junk = Array.from({ length: 9_999 }, () => 0)
     assert.equal(setOf([one, ...junk]).skipped.length, 9_999)
     assert.throws(() => setOf([one, ...junk, 0]), { message: 'over 10000 keys' })
   })
 
-  test('of long names only the beginning is reported, and of what is no text nothing', () => {
+  test('a skipped key is listed with at most 64 characters of its kid and 32 of its kty, without members that are no strings', () => {
     const { skipped } = setOf([one, { kty: 'y'.repeat(1_000), alg: ['RS256'], kid: 'x'.repeat(1_000) }])
     const reason = 'its kty or crv is not supported'
     assert.deepEqual(skipped, [{ kid: 'x'.repeat(64), kty: 'y'.repeat(32), reason }])
   })
 
-  test('a set does not forget its keys with time', (t) => {
+  test('a set keeps its keys without a time limit', (t) => {
     const set = setOf([one])
     const later = performance.now() + 100 * 365 * 24 * 3_600_000
     t.mock.method(performance, 'now', () => later)
     assert.equal(pemIn(set, 'one'), pemOf(one))
   })
 
-  test('an error that is none of the key is not taken for one', () => {
+  test('an unexpected error while a key is read is thrown', () => {
     const broken = {
       ...one,
       get kty(): string {
@@ -119,25 +119,25 @@ suite('large sets', () => {
   const others = Array.from({ length: 99 }, (_, index) => curveKey('Ed25519', { kid: `other ${index}` }))
   const malformed = { ...two, y: two.x }
 
-  test('of one hundred entries each is made a key', () => {
+  test('a set of one hundred entries creates every key at once', () => {
     const set = setOf([...others, malformed])
     assert.equal(set.has('two'), false)
     assert.deepEqual(set.skipped, [{ kid: 'two', kty: 'EC', crv: 'P-256', reason: 'it is malformed' }])
   })
 
-  test('a malformed key that was published again in good shape is found', () => {
+  test('a key that was malformed in the previous set is found once it is valid', () => {
     const before = setOf([...others, malformed, one])
     assert.equal(pemIn(before, 'two'), undefined)
     assert.equal(pemIn(setOf([...others, two, one], before), 'two'), pemOf(two))
   })
 
-  test('one in which no key can be made is no answer, as of a small set', () => {
+  test('a large set without a usable key is refused', () => {
     const bad = Array.from({ length: 101 }, (_, index) => ({ ...malformed, kid: `bad ${index}` }))
     assert.throws(() => setOf(bad), { message: 'a JWK Set without a usable key' })
     assert.equal(pemIn(setOf([one, ...bad]), one.kid as string), pemOf(one))
   })
 
-  test('thousands of keys that are slow to make do not stop the process', () => {
+  test('a set of thousands of keys that are slow to create is read within three seconds', () => {
     const slow = curveKey('P-521')
     const keys = Array.from({ length: 4_500 }, (_, index) => ({ ...slow, kid: `slow ${index}` }))
     const startedAt = performance.now()
@@ -149,14 +149,14 @@ suite('large sets', () => {
 })
 
 suite('keys of the same kid', () => {
-  test('the first of a kid and an algorithm is taken', () => {
+  test('the first key of a kid and an algorithm is used', () => {
     const set = setOf([one, { ...two, kid: 'one' }])
     assert.equal(pemIn(set, 'one'), pemOf(one))
     const reason = 'it is not the first ES256 key of its kid'
     assert.deepEqual(set.skipped, [{ kid: 'one', kty: 'EC', crv: 'P-256', reason }])
   })
 
-  test('keys for different algorithms stand side by side', () => {
+  test('keys for different algorithms may have the same kid', () => {
     const [rsa, ed] = [rsaKey({ kid: 'one', alg: 'PS256' }), curveKey('Ed25519', { kid: 'one' })]
     const set = setOf([one, rsa, ed])
     const pems = (['ES256', 'PS256', 'EdDSA'] as const).map((alg) => pemIn(set, 'one', alg))
@@ -169,7 +169,7 @@ suite('keys of the same kid', () => {
     ['a shared secret', { kty: 'oct', kid: 'one', alg: 'ES256', k: 'AQ' }],
     ['a malformed key', { ...one, y: one.x }],
   ] as const) {
-    test(`${name} of the same kid does not hide the good one`, () => {
+    test(`${name} does not hide a good key of the same kid`, () => {
       for (const keys of [
         [unusable, one],
         [one, unusable],
@@ -182,8 +182,8 @@ suite('keys of the same kid', () => {
   }
 })
 
-suite('a set after another', () => {
-  test('a key that has not changed stays the same object', () => {
+suite('a set that follows another', () => {
+  test('an unchanged key stays the same object in the next set', () => {
     const before = setOf([one, two])
     const after = setOf([structuredClone(two), { ...one, use: 'sig' }], before)
     assert.equal(after.find('one', 'ES256'), before.find('one', 'ES256'))
@@ -191,20 +191,20 @@ suite('a set after another', () => {
     assert.equal(setOf([one], after).find('one', 'ES256'), before.find('one', 'ES256'))
   })
 
-  test('a key replaced under its kid is another one', () => {
+  test('a key that was replaced under the same kid is a new key in the next set', () => {
     const before = setOf([one])
     assert.equal(pemIn(setOf([{ ...two, kid: 'one' }], before), 'one'), pemOf(two))
     assert.equal(pemIn(before, 'one'), pemOf(one))
   })
 
-  test('a key that is left out is gone', () => {
+  test('a key that is missing from the next set is not found', () => {
     const set = setOf([two], setOf([one, two]))
     assert.equal(set.find('one', 'ES256'), undefined)
     assert.equal(set.has('one'), false)
   })
 })
 
-suite('odd names', () => {
+suite('unusual names', () => {
   const kids = [
     ...[
       '',
@@ -227,7 +227,7 @@ suite('odd names', () => {
     ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'ES256', 'ES256:one', issuer],
   ]
 
-  test('odd kids are kept apart', () => {
+  test('keys with unusual kids are found by exactly their kid', () => {
     const keys = kids.map((kid) => curveKey('P-256', { kid }))
     const set = setOf(keys)
     assert.deepEqual(
@@ -236,7 +236,7 @@ suite('odd names', () => {
     )
   })
 
-  test('odd kids of a token find nothing and are no error', () => {
+  test('unusual kids in a token find no key and cause no error', () => {
     const set = setOf([one])
     for (const kid of [...kids, '\ud800', 'one\udfff', 'ONE', 'one ', 'one\0']) {
       assert.equal(set.find(kid, 'ES256'), undefined)
@@ -244,7 +244,7 @@ suite('odd names', () => {
     }
   })
 
-  test('odd algorithms of a token find nothing and are no error', () => {
+  test('unusual algorithms in a token find no key and cause no error', () => {
     const set = setOf([one])
     for (const alg of ['', ':', '%', '__proto__', 'constructor', 'es256', 'ES256:one', 'none', 'HS256']) {
       assert.equal(set.find('one', alg as AsymmetricAlgorithm), undefined)
@@ -252,7 +252,7 @@ suite('odd names', () => {
   })
 })
 
-suite('documents that are no sets', () => {
+suite('documents that are not JWK Sets', () => {
   const others = [
     undefined,
     null,
@@ -268,7 +268,7 @@ suite('documents that are no sets', () => {
   ]
   for (const document of [...others, JSON.parse('{"__proto__": {"keys": []}}') as unknown]) {
     test(
-      `${JSON.stringify(document) ?? 'undefined'} is no JWK Set`.replaceAll(/\{"kty.*\}/g, 'a key'),
+      `${JSON.stringify(document) ?? 'undefined'} is not a JWK Set`.replaceAll(/\{"kty.*\}/g, 'a key'),
       () => {
         assert.throws(() => new JwkSet(document, issuer), new UnusableJwkSet('not a JWK Set'))
       },
@@ -279,7 +279,7 @@ suite('documents that are no sets', () => {
     ['an empty set', []],
     ['a set of bad keys', [null, { ...one, use: 'enc' }, rsaKey({ kid: 'short' }, 1024)]],
   ] as const) {
-    test(`${name} is refused`, () => {
+    test(`${name} is refused as a JWK Set`, () => {
       assert.throws(
         () => setOf([...keys]),
         (error) => error instanceof UnusableJwkSet && error.skipped.length === keys.length,

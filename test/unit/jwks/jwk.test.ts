@@ -7,7 +7,7 @@ import { curveKey, jwkOf, pemOf, rsaKey, type PublishedKey } from '../../helpers
 const kid = 'one'
 const rsa = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
 
-/** Kinds of keys that verify, and the algorithms that each is for. */
+/** Supported types of keys and their algorithms. */
 const kinds: [name: string, jwk: PublishedKey, algorithms: string[]][] = [
   ['RSA', rsaKey({ kid }), rsa],
   ['P-256', curveKey('P-256', { kid }), ['ES256']],
@@ -19,14 +19,14 @@ const kinds: [name: string, jwk: PublishedKey, algorithms: string[]][] = [
 const good = curveKey('P-256', { kid })
 const goodRsa = rsaKey({ kid })
 
-/** The keys of a usable JWK. */
+/** Imports a usable JWK. */
 function imported(jwk: unknown): { kid: string; alg: string; pem: string | undefined }[] {
   const keys = importJwk(jwk)
   if (typeof keys === 'string') throw new Error(keys)
   return keys.map(({ kid, alg, pem }) => ({ kid, alg, pem }))
 }
 
-/** Why a JWK is never used. */
+/** Returns the reason why a JWK is not usable. */
 function reasonOf(jwk: unknown): string {
   const keys = importJwk(jwk)
   if (typeof keys === 'string') return keys
@@ -39,7 +39,7 @@ function algorithmsOf(jwk: unknown): string[] {
 
 suite('keys that verify', () => {
   for (const [name, jwk, algorithms] of kinds) {
-    test(`a key of kind ${name} without alg is for ${algorithms.join(', ')}`, () => {
+    test(`a key of type ${name} without alg is for ${algorithms.join(', ')}`, () => {
       assert.deepEqual(
         imported(jwk),
         algorithms.map((alg) => ({ kid, alg, pem: pemOf(jwk) })),
@@ -47,13 +47,13 @@ suite('keys that verify', () => {
     })
 
     for (const alg of algorithms) {
-      test(`a key with the alg ${alg} is for ${alg} alone`, () => {
+      test(`a key with the alg ${alg} is only for ${alg}`, () => {
         assert.deepEqual(imported({ ...jwk, alg }), [{ kid, alg, pem: pemOf(jwk) }])
       })
     }
   }
 
-  test('the PEM is that of the key pair', () => {
+  test('the PEM of an imported JWK equals the PEM of its public key', () => {
     const pairs = [
       generateKeyPairSync('rsa', { modulusLength: 2048 }),
       generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -74,7 +74,7 @@ suite('keys that verify', () => {
     ['3 with zeros before it', 'AAAAAAAAAAAAAAAD'],
     ['2 ** 64 - 1', '__________8'],
   ] as const) {
-    test(`the exponent ${name} is good enough`, () => {
+    test(`the exponent ${name} is accepted`, () => {
       assert.deepEqual(algorithmsOf({ ...goodRsa, alg: 'RS256', e }), ['RS256'])
     })
   }
@@ -85,22 +85,22 @@ suite('keys that verify', () => {
     })
   }
 
-  test('use sig and key_ops with verify are what they should be', () => {
+  test('a key with the use sig and verify in key_ops is usable', () => {
     assert.deepEqual(algorithmsOf({ ...good, use: 'sig', key_ops: ['sign', 'verify'] }), ['ES256'])
   })
 
-  test('a certificate beside the key has no say', () => {
+  test('a certificate in a JWK is ignored', () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
     const x5c = [other.export({ type: 'spki', format: 'der' }).toString('base64')]
     const [key] = imported({ ...good, x5c, x5t: 'AA', x5u: 'https://nope.invalid/' })
     assert.equal(key!.pem, pemOf(good))
   })
 
-  test('members that nobody knows change nothing', () => {
+  test('unknown members of a JWK are ignored', () => {
     assert.deepEqual(imported({ ...good, ext: true, constructor: 1, exp: 1 }), imported(good))
   })
 
-  test('what a __proto__ member holds takes nothing from a key', () => {
+  test('the content of a __proto__ member of a JWK is ignored', () => {
     const jwk: unknown = JSON.parse(
       `{"__proto__": {"use": "enc", "key_ops": [], "d": "AA", "alg": "HS256"}, ${JSON.stringify(good).slice(1)}`,
     )
@@ -108,7 +108,7 @@ suite('keys that verify', () => {
   })
 
   for (const odd of ['', ' ', '__proto__', 'constructor', 'a:b', '%', '\0', '🔑']) {
-    test(`${JSON.stringify(odd)} is a kid like any other`, () => {
+    test(`${JSON.stringify(odd)} is accepted as a kid`, () => {
       assert.equal(imported({ ...good, kid: odd })[0]!.kid, odd)
     })
   }
@@ -138,15 +138,15 @@ const refused: [name: string, jwk: unknown, reason: string][] = [
   ['a number as kid', { ...good, kid: 1 }, noKid],
   ['null as kid', { ...good, kid: null }, noKid],
   ['a list as kid', { ...good, kid: ['one'] }, noKid],
-  ['a kid with half a character', { ...good, kid: 'a\ud800' }, noKid],
+  ['a kid with an unpaired surrogate', { ...good, kid: 'a\ud800' }, noKid],
 
   ['a key for encryption', { ...good, use: 'enc' }, 'its use is not sig'],
   ['a use in capitals', { ...good, use: 'SIG' }, 'its use is not sig'],
   ['a list as use', { ...good, use: ['sig'] }, 'its use is not sig'],
   ['a key that signs only', { ...good, key_ops: ['sign'] }, noVerifying],
   ['empty key_ops', { ...good, key_ops: [] }, noVerifying],
-  ['key_ops that is no list', { ...good, key_ops: 'verify' }, noVerifying],
-  ['key_ops with a length of its own', { ...good, key_ops: { 0: 'verify', length: 1 } }, noVerifying],
+  ['key_ops that is not a list', { ...good, key_ops: 'verify' }, noVerifying],
+  ['an object with a length as key_ops', { ...good, key_ops: { 0: 'verify', length: 1 } }, noVerifying],
 
   ...['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'].map(
     (member) => [`a key with ${member}`, { ...goodRsa, [member]: 'AQ' }, secret] as [string, unknown, string],
@@ -162,9 +162,9 @@ const refused: [name: string, jwk: unknown, reason: string][] = [
   ['constructor as kty', { ...good, kty: 'constructor' }, unsupported],
   ['an EC key without crv', without(good, 'crv'), unsupported],
   ['secp256k1', curveKey('secp256k1', { kid }), unsupported],
-  ['secp256k1 that calls itself ES256', curveKey('secp256k1', { kid, alg: 'ES256' }), unsupported],
+  ['a secp256k1 key with the alg ES256', curveKey('secp256k1', { kid, alg: 'ES256' }), unsupported],
   ['Ed448', curveKey('Ed448', { kid }), unsupported],
-  ['Ed448 that calls itself EdDSA', curveKey('Ed448', { kid, alg: 'EdDSA' }), unsupported],
+  ['an Ed448 key with the alg EdDSA', curveKey('Ed448', { kid, alg: 'EdDSA' }), unsupported],
   ['X25519', curveKey('X25519', { kid }), unsupported],
   ['an EC key with the curve of an OKP key', { ...good, crv: 'Ed25519' }, unsupported],
 
@@ -193,12 +193,12 @@ const refused: [name: string, jwk: unknown, reason: string][] = [
   ['an OKP key without x', without(curveKey('Ed25519', { kid }), 'x'), malformed],
   ['an OKP key that is too short', { ...curveKey('Ed25519', { kid }), x: 'AQ' }, malformed],
   [
-    'a key whose members stand in __proto__',
+    'a key with its members in __proto__',
     JSON.parse(`{"kid": "one", "__proto__": ${JSON.stringify(good)}}`),
     unsupported,
   ],
   [
-    'a key whose n stands in __proto__',
+    'a key with its n in __proto__',
     JSON.parse(`{"kid": "one", "kty": "RSA", "e": "AQAB", "__proto__": ${JSON.stringify({ n: goodRsa.n })}}`),
     malformed,
   ],
@@ -213,7 +213,7 @@ const refused: [name: string, jwk: unknown, reason: string][] = [
   ['the exponent 0', { ...goodRsa, e: '' }, weak],
 ]
 
-/** The same number with sixteen zero bytes before it. */
+/** Puts sixteen zero bytes before a number. */
 function padded(n: unknown): string {
   return Buffer.concat([Buffer.alloc(16), Buffer.from(n as string, 'base64url')]).toString('base64url')
 }

@@ -10,7 +10,7 @@ const [refreshInterval, maxStale] = [300_000, 3_600_000]
 const [one, two] = [curveKey('Ed25519', { kid: 'one' }), curveKey('Ed25519', { kid: 'two' })]
 const unavailable = 'jwks_unavailable'
 
-/** An issuer whose key is known and that has failed since. */
+/** An issuer whose key is cached and whose fetches fail from then on. */
 async function failing(options: Partial<RemoteJwksOptions> = {}): Promise<ScriptedIssuer> {
   const issuer = new ScriptedIssuer([one], options)
   await issuer.ask('one')
@@ -19,7 +19,7 @@ async function failing(options: Partial<RemoteJwksOptions> = {}): Promise<Script
   return issuer
 }
 
-/** The last time at which a key is found, with a request in each step. */
+/** Sends a request in each step and returns the last time at which the key was found. */
 async function lastFound(issuer: ScriptedIssuer, until: number, step: number): Promise<number> {
   let found = -1
   for (let time = issuer.time; time <= until; time += step) {
@@ -29,7 +29,7 @@ async function lastFound(issuer: ScriptedIssuer, until: number, step: number): P
 }
 
 suite('an issuer that does not answer', () => {
-  test('with no key known a request is refused with 503 and a time to come back', async () => {
+  test('a request is refused with 503 and a Retry-After if no key is known', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     await assert.rejects(
@@ -38,7 +38,7 @@ suite('an issuer that does not answer', () => {
     )
   })
 
-  test('the time to come back is that of the next retry', async () => {
+  test('Retry-After is not before the next retry', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     for (let time = 0; time < 60_000; time += 100) await issuer.askAt(time, 'one')
@@ -49,7 +49,7 @@ suite('an issuer that does not answer', () => {
     )
   })
 
-  test('known keys work without waiting until maxStale after the last good answer', async () => {
+  test('known keys work without waiting until maxStale after the last successful fetch', async () => {
     const issuer = await failing()
     for (let time = 0; time < maxStale; time += 1_000) {
       issuer.time = time
@@ -61,7 +61,7 @@ suite('an issuer that does not answer', () => {
     assert.equal(await issuer.askAt(maxStale * 10, 'one'), unavailable)
   })
 
-  test('known keys work for a request that waited, however slow the server is', async () => {
+  test('known keys work for a request that waited, even on a slow server', async () => {
     let time = 0
     const issuer = new ScriptedIssuer([one], { refreshInterval: 20, now: () => (time += 25) })
     assert.equal(await issuer.ask('one'), pemOf(one))
@@ -76,14 +76,14 @@ suite('an issuer that does not answer', () => {
     assert.equal(await issuer.askAt(1_000, 'two'), unavailable)
   })
 
-  test('one thousand requests are few fetches, ever further apart', async () => {
+  test('one thousand requests in an outage cause six to eight fetches', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     for (let time = 0; time < 10_000; time += 10) assert.equal(await issuer.askAt(time, 'one'), unavailable)
     assert.ok(issuer.fetches.length >= 6 && issuer.fetches.length <= 8, `${issuer.fetches.length} fetches`)
   })
 
-  test('requests for known keys and for unknown ones share the fetches', async () => {
+  test('requests for known kids and for unknown kids share the fetches of an outage', async () => {
     const issuer = await failing()
     issuer.time = refreshInterval * 0.75
     for (let index = 0; index < 1_000; index += 1)
@@ -91,7 +91,7 @@ suite('an issuer that does not answer', () => {
     assert.ok(issuer.newFetches() <= 8)
   })
 
-  test('in a long outage it is asked every five to ten seconds', async () => {
+  test('a long outage has a fetch every five to ten seconds', async () => {
     const issuer = await failing()
     issuer.time = refreshInterval
     await lastFound(issuer, refreshInterval + 60_000, 100)
@@ -101,7 +101,7 @@ suite('an issuer that does not answer', () => {
     assert.ok(fetches >= 30 && fetches <= 60, `${fetches} fetches in five minutes`)
   })
 
-  test('a recovery is seen at the next retry', async () => {
+  test('new keys work at the next retry after an outage', async () => {
     const issuer = await failing()
     await lastFound(issuer, refreshInterval * 3, 1_000)
     issuer.failure = undefined
@@ -111,7 +111,7 @@ suite('an issuer that does not answer', () => {
     assert.equal(await issuer.ask('two'), pemOf(two))
   })
 
-  test('a recovery with no key known works at the next retry', async () => {
+  test('keys work at the next retry after an outage that began without keys', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     await lastFound(issuer, 60_000, 100)
@@ -128,8 +128,8 @@ suite('an issuer that does not answer', () => {
   })
 })
 
-suite('idleness in an outage', () => {
-  test('the issuer is asked again before old keys are believed', async () => {
+suite('idle time in an outage', () => {
+  test('a request after idle time waits for a fetch before it uses old keys', async () => {
     const issuer = await failing()
     assert.equal(await issuer.askAt(refreshInterval, 'one'), pemOf(one))
     assert.equal(issuer.newFetches(), 1)
@@ -140,11 +140,11 @@ suite('idleness in an outage', () => {
   })
 
   for (const [name, options, idle] of [
-    ['fifteen seconds, by which a retry would have ended', {}, 15_000],
-    ['as long as a retry may take', { timeout: 60_000 }, 70_000],
-    ['a refresh interval that is shorter', { refreshInterval: 8_000 }, 8_000],
+    ['fifteen idle seconds', {}, 15_000],
+    ['seventy idle seconds with a timeout of sixty seconds', { timeout: 60_000 }, 70_000],
+    ['an idle refresh interval of eight seconds', { refreshInterval: 8_000 }, 8_000],
   ] as const) {
-    test(`it is asked again after ${name}`, async () => {
+    test(`a request in an outage waits for a fetch after ${name}`, async () => {
       const issuer = await failing(options)
       assert.equal(await issuer.askAt(refreshInterval, 'one'), pemOf(one))
       issuer.time += idle - 1
@@ -156,7 +156,7 @@ suite('idleness in an outage', () => {
     })
   }
 
-  test('a key that was removed in the meantime is refused at once', async () => {
+  test('a key that was removed during idle time is refused at once', async () => {
     const issuer = await failing()
     await issuer.askAt(refreshInterval, 'one')
     issuer.failure = undefined
@@ -164,7 +164,7 @@ suite('idleness in an outage', () => {
     assert.equal(await issuer.askAt(refreshInterval * 2, 'one'), 'none')
   })
 
-  test('one failure does not stand for an outage that lasts', async () => {
+  test('one failed fetch does not make later requests use old keys without a fetch', async () => {
     const issuer = await failing()
     assert.equal(await issuer.askAt(refreshInterval - 1_000, 'one'), pemOf(one))
     issuer.failure = undefined
@@ -172,23 +172,23 @@ suite('idleness in an outage', () => {
     assert.equal(await issuer.askAt(refreshInterval + 15_000, 'one'), 'none')
   })
 
-  test('all who wait for the issuer get the old key', async () => {
+  test('all requests that wait for a failing fetch get the old key', async () => {
     const issuer = await failing()
     issuer.time = refreshInterval
-    const verdicts = await Promise.all(Array.from({ length: 100 }, () => issuer.ask('one')))
-    assert.deepEqual(new Set(verdicts), new Set([pemOf(one)]))
+    const results = await Promise.all(Array.from({ length: 100 }, () => issuer.ask('one')))
+    assert.deepEqual(new Set(results), new Set([pemOf(one)]))
     assert.equal(issuer.newFetches(), 1)
   })
 })
 
 suite('how long keys may be stale', () => {
-  test('maxStale 0 lets them work for as long as they are fresh', async () => {
+  test('keys work until they expire if maxStale is 0', async () => {
     const issuer = await failing({ maxStale: 0 })
     assert.equal(await lastFound(issuer, refreshInterval * 2, 1_000), refreshInterval - 1_000)
     assert.equal(await issuer.ask('one'), unavailable)
   })
 
-  test('a maxStale under the refresh interval bounds them', async () => {
+  test('keys work until maxStale if it is under the refresh interval', async () => {
     const issuer = await failing({ maxStale: 60_000 })
     assert.equal(await lastFound(issuer, refreshInterval * 2, 1_000), 59_000)
     assert.equal(await issuer.ask('one'), unavailable)
@@ -205,7 +205,7 @@ suite('log lines', () => {
   }
   const ended = { level: 'info', message: 'the issuer answers again', issuer: name }
 
-  test('an outage is one line at its beginning and one at its end', async () => {
+  test('an outage is logged once at its start and once at its end', async () => {
     const issuer = await failing()
     await lastFound(issuer, refreshInterval * 2, 1_000)
     assert.deepEqual(issuer.log, [began])
@@ -217,7 +217,7 @@ suite('log lines', () => {
     assert.deepEqual(issuer.log, [began, ended, { ...began, reason: 'timeout' }])
   })
 
-  test('an issuer that answers from the start is no line', async () => {
+  test('nothing is logged for an issuer without an outage', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     assert.deepEqual(issuer.log, [])
@@ -225,24 +225,24 @@ suite('log lines', () => {
 })
 
 suite('how a fetch ends', () => {
-  test('it is aborted when its time is up', async (t) => {
+  test('a fetch is aborted at its timeout', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const issuer = new ScriptedIssuer([one], { timeout: 4_000 })
     issuer.held = true
-    const verdict = issuer.ask('one')
+    const result = issuer.ask('one')
     t.mock.timers.tick(3_999)
     assert.equal(issuer.fetches[0]!.signal.aborted, false)
     t.mock.timers.tick(1)
     assert.equal(issuer.fetches[0]!.signal.aborted, true)
-    assert.equal(await verdict, unavailable)
+    assert.equal(await result, unavailable)
     assert.equal(issuer.log[0]!.reason, 'timeout')
   })
 
   for (const [name, failure] of [
-    ['answered', undefined],
+    ['succeeded', undefined],
     ['failed', 'HTTP 500'],
   ] as const) {
-    test(`no timer is left of one that was ${name}`, async (t) => {
+    test(`no timer is left of a fetch that ${name}`, async (t) => {
       t.mock.timers.enable({ apis: ['setTimeout'] })
       const issuer = new ScriptedIssuer([one])
       issuer.failure = failure
@@ -252,17 +252,17 @@ suite('how a fetch ends', () => {
     })
   }
 
-  test('closing aborts it, and is no outage', async () => {
+  test('closing aborts a fetch and does not count as an outage', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.held = true
-    const verdict = issuer.ask('one')
+    const result = issuer.ask('one')
     issuer.remote.close()
     assert.equal(issuer.fetches[0]!.signal.aborted, true)
-    assert.equal(await verdict, unavailable)
+    assert.equal(await result, unavailable)
     assert.deepEqual(issuer.log, [])
   })
 
-  test('no fetch follows a closing', async () => {
+  test('no fetch starts after closing', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     issuer.remote.close()

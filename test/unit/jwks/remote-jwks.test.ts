@@ -8,36 +8,36 @@ const refreshInterval = 300_000
 const [one, two] = [curveKey('Ed25519', { kid: 'one' }), curveKey('Ed25519', { kid: 'two' })]
 
 suite('the first fetch', () => {
-  test('nothing is fetched before a key is asked for', () => {
+  test('no JWK Set is fetched before a request needs a key', () => {
     assert.equal(new ScriptedIssuer([one]).fetches.length, 0)
   })
 
-  test('one hundred first requests at once are one fetch', async () => {
+  test('one hundred simultaneous first requests cause one fetch', async () => {
     const issuer = new ScriptedIssuer([one, two])
     issuer.held = true
-    const verdicts = Array.from({ length: 100 }, (_, index) => issuer.ask(index % 2 ? 'one' : 'two'))
+    const results = Array.from({ length: 100 }, (_, index) => issuer.ask(index % 2 ? 'one' : 'two'))
     issuer.fetches[0]!.answer({ keys: [one, two] })
-    assert.deepEqual(new Set(await Promise.all(verdicts)), new Set([pemOf(one), pemOf(two)]))
+    assert.deepEqual(new Set(await Promise.all(results)), new Set([pemOf(one), pemOf(two)]))
     assert.equal(issuer.fetches.length, 1)
   })
 
-  test('one that fails is refused to all who wait for it, and the next request begins another', async () => {
+  test('a failed first fetch refuses all waiting requests, and the next request starts another fetch', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.held = true
-    const verdicts = Array.from({ length: 100 }, () => issuer.ask('one'))
+    const results = Array.from({ length: 100 }, () => issuer.ask('one'))
     issuer.fetches[0]!.fail('HTTP 502')
-    assert.deepEqual(new Set(await Promise.all(verdicts)), new Set(['jwks_unavailable']))
+    assert.deepEqual(new Set(await Promise.all(results)), new Set(['jwks_unavailable']))
     assert.equal(issuer.fetches.length, 1)
     issuer.held = false
     assert.equal(await issuer.ask('one'), pemOf(one))
   })
 
-  test('one that nothing comes of ends with the deadline, and the next request begins another', async () => {
+  test('a first fetch without an answer ends with the timeout, and the next request starts another fetch', async () => {
     const issuer = new ScriptedIssuer([one], { timeout: 20, fetchJwks: async () => new Promise(() => {}) })
     for (let round = 0; round < 2; round += 1) assert.equal(await issuer.ask('one'), 'jwks_unavailable')
   })
 
-  test('afterwards every key of the set is known at once', async () => {
+  test('every key of the set is known after the first fetch', async () => {
     const issuer = new ScriptedIssuer([one, two])
     await issuer.ask('one')
     assert.deepEqual([issuer.knows('one'), issuer.knows('two')], [true, true])
@@ -53,7 +53,7 @@ suite('the first fetch', () => {
 })
 
 suite('freshness', () => {
-  test('under traffic keys are refreshed ahead of their time, and nobody waits', async () => {
+  test('under traffic, keys are refreshed before they expire, and no request waits', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     await issuer.askAt(refreshInterval * 0.75 - 1, 'one')
@@ -69,7 +69,7 @@ suite('freshness', () => {
     assert.equal(issuer.fetches.length, 2)
   })
 
-  test('after idleness a refresh is waited for', async () => {
+  test('a request after idle time waits for a refresh', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     issuer.keys = [two]
@@ -79,29 +79,29 @@ suite('freshness', () => {
     assert.equal(await issuer.ask('two'), pemOf(two))
   })
 
-  test('a refresh that is still under way when the time is up is waited for', async () => {
+  test('a request waits for a refresh that is still in flight when the keys expire', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     issuer.held = true
     issuer.time = refreshInterval - 1
     assert.equal(issuer.knows('one'), true)
     issuer.time = refreshInterval
-    const verdict = issuer.ask('one')
+    const result = issuer.ask('one')
     assert.equal(issuer.fetches.length, 2)
     issuer.fetches[1]!.answer({ keys: [two] })
-    // It was asked for before the request came, so the key may just have been published.
+    // This fetch started before the request, so the key may have been published since.
     await setImmediate()
     issuer.fetches[2]!.answer({ keys: [two] })
-    assert.equal(await verdict, 'none')
+    assert.equal(await result, 'none')
   })
 
-  test('the age of an answer counts from when it was asked for', async () => {
+  test('the age of keys counts from the start of their fetch', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.held = true
-    const verdict = issuer.ask('one')
+    const result = issuer.ask('one')
     issuer.time = 4_000
     issuer.fetches[0]!.answer({ keys: [one] })
-    await verdict
+    await result
     issuer.held = false
     issuer.time = refreshInterval - 1
     assert.equal(issuer.knows('one'), true)
@@ -122,7 +122,7 @@ suite('freshness', () => {
     })
   }
 
-  test('a key replaced under its kid is noticed within the refresh interval', async () => {
+  test('a key that was replaced under the same kid is updated within the refresh interval', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     issuer.keys = [{ ...two, kid: 'one' }]
@@ -130,7 +130,7 @@ suite('freshness', () => {
     assert.equal(await issuer.askAt(refreshInterval * 0.75, 'one'), pemOf(two))
   })
 
-  test('a key that has not changed is the same object for ever', async () => {
+  test('an unchanged key stays the same object after every refresh', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     const keyNow = (): unknown => (issuer.remote.find('one', 'EdDSA') as { key: unknown }).key
@@ -142,7 +142,7 @@ suite('freshness', () => {
     assert.ok(issuer.fetches.length > 10)
   })
 
-  test('keys that may not be stale for so long are refreshed more often', async () => {
+  test('keys are refreshed more often if maxStale is shorter than the refresh interval', async () => {
     const issuer = new ScriptedIssuer([one], { maxStale: 100_000 })
     await issuer.ask('one')
     await issuer.askAt(75_000, 'one')
@@ -153,27 +153,27 @@ suite('freshness', () => {
 })
 
 suite('prefetch', () => {
-  test('keys are known after it', async () => {
+  test('keys are known after a prefetch', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.remote.prefetch()
     assert.equal(issuer.knows('one'), true)
     assert.equal(issuer.fetches.length, 1)
   })
 
-  test('it fetches nothing where keys are known', async () => {
+  test('a prefetch fetches nothing if keys are known', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.ask('one')
     await issuer.remote.prefetch()
     assert.equal(issuer.fetches.length, 1)
   })
 
-  test('it joins the fetch in flight', async () => {
+  test('a prefetch joins the fetch in flight', async () => {
     const issuer = new ScriptedIssuer([one])
     await Promise.all([issuer.ask('one'), issuer.remote.prefetch(), issuer.remote.prefetch()])
     assert.equal(issuer.fetches.length, 1)
   })
 
-  test('it fails with the issuer and the reason, and a later one may succeed', async () => {
+  test('a failed prefetch names the issuer and the reason, and a later prefetch may succeed', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'
     await assert.rejects(
@@ -185,7 +185,7 @@ suite('prefetch', () => {
     assert.equal(issuer.knows('one'), true)
   })
 
-  test('keys that are too old are fetched anew', async () => {
+  test('a prefetch fetches keys again that are too old', async () => {
     const issuer = new ScriptedIssuer([one])
     await issuer.remote.prefetch()
     issuer.time = refreshInterval
@@ -194,7 +194,7 @@ suite('prefetch', () => {
   })
 })
 
-suite('keys that are not used', () => {
+suite('unusable keys', () => {
   const bad = { ...two, kid: 'bad', alg: 'ES256' }
   const kind = { kid: 'bad', kty: 'OKP', crv: 'Ed25519', alg: 'ES256' }
   const skipped = { ...kind, reason: 'its alg is not supported or does not fit its kty and crv' }
@@ -205,13 +205,13 @@ suite('keys that are not used', () => {
     keys: [skipped],
   }
 
-  test('nothing is logged where all are used', async () => {
+  test('nothing is logged if every key is usable', async () => {
     const issuer = new ScriptedIssuer([one, two])
     for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
     assert.deepEqual(issuer.log, [])
   })
 
-  test('they are logged once, and again only when they change', async () => {
+  test('unusable keys are logged once, and again only when they change', async () => {
     const issuer = new ScriptedIssuer([one, bad])
     for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
     assert.ok(issuer.fetches.length > 2)
@@ -231,19 +231,19 @@ suite('keys that are not used', () => {
     issuer: 'https://id.example.com/',
   }
 
-  test('a key for encryption is no warning', async () => {
+  test('a key for encryption causes no warning', async () => {
     const issuer = new ScriptedIssuer([one, encryption])
     for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
     assert.deepEqual(issuer.log, [debug])
   })
 
-  test('a key for encryption is not counted among the others', async () => {
+  test('a key for encryption is not counted in the warning about unusable keys', async () => {
     const issuer = new ScriptedIssuer([one, encryption, bad])
     await issuer.ask('one')
     assert.deepEqual(issuer.log, [line, debug])
   })
 
-  test('where no key of a set can be used, the line says why of each', async () => {
+  test('the warning about a set without a usable key gives the reason for each key', async () => {
     const issuer = new ScriptedIssuer([encryption, bad])
     await issuer.ask('one')
     const { kid, kty, crv, alg, use } = encryption as Record<string, unknown>
@@ -258,7 +258,7 @@ suite('keys that are not used', () => {
     ])
   })
 
-  test('nothing is logged when the last of them is gone', async () => {
+  test('nothing is logged when the last unusable key is removed', async () => {
     const issuer = new ScriptedIssuer([one, bad])
     await issuer.ask('one')
     issuer.keys = [one]
@@ -266,7 +266,7 @@ suite('keys that are not used', () => {
     assert.deepEqual(issuer.log, [line])
   })
 
-  test('of a great many only some are listed, and all are counted', async () => {
+  test('the warning lists at most twenty unusable keys and counts all of them', async () => {
     const issuer = new ScriptedIssuer([one, ...Array<unknown>(5_000).fill(bad)])
     await issuer.ask('one')
     assert.deepEqual(issuer.log, [

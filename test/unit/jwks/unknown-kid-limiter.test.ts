@@ -4,54 +4,54 @@ import { UnknownKidLimiter } from '../../../lib/jwks/unknown-kid-limiter.ts'
 
 const cooldown = 10_000
 
-/** Spends where it is allowed, and tells whether it was. */
-function ask(budget: UnknownKidLimiter, kid: string, now: number): boolean {
-  const allowed = budget.allows(kid, now)
-  if (allowed) budget.add(kid, now)
+/** Adds a fetch if the limiter allows it. Returns whether it was allowed. */
+function tryFetch(limiter: UnknownKidLimiter, kid: string, now: number): boolean {
+  const allowed = limiter.allows(kid, now)
+  if (allowed) limiter.add(kid, now)
   return allowed
 }
 
-suite('budget of fetches', () => {
-  test('two kids are looked for in one cooldown, a third is not', () => {
-    const budget = new UnknownKidLimiter(cooldown)
+suite('UnknownKidLimiter', () => {
+  test('two kids are allowed a fetch in one cooldown, and a third is not', () => {
+    const limiter = new UnknownKidLimiter(cooldown)
     assert.deepEqual(
-      ['a', 'b', 'c'].map((kid) => ask(budget, kid, 0)),
+      ['a', 'b', 'c'].map((kid) => tryFetch(limiter, kid, 0)),
       [true, true, false],
     )
   })
 
-  test('one kid spends one fetch of the two', () => {
-    const budget = new UnknownKidLimiter(cooldown)
+  test('a repeated kid is allowed one of the two fetches', () => {
+    const limiter = new UnknownKidLimiter(cooldown)
     assert.deepEqual(
-      ['a', 'a', 'a', 'b', 'a', 'b'].map((kid) => ask(budget, kid, 0)),
+      ['a', 'a', 'a', 'b', 'a', 'b'].map((kid) => tryFetch(limiter, kid, 0)),
       [true, false, false, true, false, false],
     )
   })
 
-  test('asking alone spends nothing', () => {
-    const budget = new UnknownKidLimiter(cooldown)
-    for (const kid of ['a', 'b', 'c', 'd']) assert.equal(budget.allows(kid, 0), true)
+  test('a check without a fetch does not count', () => {
+    const limiter = new UnknownKidLimiter(cooldown)
+    for (const kid of ['a', 'b', 'c', 'd']) assert.equal(limiter.allows(kid, 0), true)
   })
 
-  test('each fetch is given back one cooldown after it was spent', () => {
-    const budget = new UnknownKidLimiter(cooldown)
-    assert.equal(ask(budget, 'a', 0), true)
-    assert.equal(ask(budget, 'b', 4_000), true)
-    assert.equal(ask(budget, 'c', 9_999), false)
-    assert.equal(ask(budget, 'c', 10_000), true)
-    assert.equal(ask(budget, 'd', 10_000), false)
-    assert.equal(ask(budget, 'd', 14_000), true)
+  test('each fetch stops counting one cooldown after it started', () => {
+    const limiter = new UnknownKidLimiter(cooldown)
+    assert.equal(tryFetch(limiter, 'a', 0), true)
+    assert.equal(tryFetch(limiter, 'b', 4_000), true)
+    assert.equal(tryFetch(limiter, 'c', 9_999), false)
+    assert.equal(tryFetch(limiter, 'c', 10_000), true)
+    assert.equal(tryFetch(limiter, 'd', 10_000), false)
+    assert.equal(tryFetch(limiter, 'd', 14_000), true)
   })
 
-  test('a kid may be looked for again after one cooldown', () => {
-    const budget = new UnknownKidLimiter(cooldown)
-    assert.equal(ask(budget, 'a', 0), true)
-    assert.equal(ask(budget, 'a', 9_999), false)
-    assert.equal(ask(budget, 'a', 10_000), true)
+  test('a repeated kid is allowed another fetch after one cooldown', () => {
+    const limiter = new UnknownKidLimiter(cooldown)
+    assert.equal(tryFetch(limiter, 'a', 0), true)
+    assert.equal(tryFetch(limiter, 'a', 9_999), false)
+    assert.equal(tryFetch(limiter, 'a', 10_000), true)
   })
 
-  test('a cooldown of 0 is no bound', () => {
-    const budget = new UnknownKidLimiter(0)
-    for (const kid of ['a', 'a', 'b', 'c', 'd', 'a']) assert.equal(ask(budget, kid, 0), true)
+  test('a cooldown of 0 allows every fetch', () => {
+    const limiter = new UnknownKidLimiter(0)
+    for (const kid of ['a', 'a', 'b', 'c', 'd', 'a']) assert.equal(tryFetch(limiter, kid, 0), true)
   })
 })

@@ -25,33 +25,33 @@ const loopback = [
 ]
 const others = ['ftp://localhost/', 'file:///keys.json', 'data:application/json,{}', 'ws://127.0.0.1/']
 
-/** The verdict on a URL, strictly and with http allowed. */
-function verdicts(url: string): [strict: boolean, insecure: boolean] {
+/** Whether a URL is trusted, without and with allowInsecureIssuers. */
+function results(url: string): [strict: boolean, insecure: boolean] {
   return [isTrustworthy(new URL(url), false), isTrustworthy(new URL(url), true)]
 }
 
 suite('where keys may be fetched from', () => {
   for (const url of ['https://id.example.com/', 'https://127.0.0.1/', 'HTTPS://id.example.com']) {
     test(`${url} is trusted`, () => {
-      assert.deepEqual(verdicts(url), [true, true])
+      assert.deepEqual(results(url), [true, true])
     })
   }
 
   for (const url of loopback) {
-    test(`${url} is trusted, being this machine`, () => {
-      assert.deepEqual(verdicts(url), [true, true])
+    test(`${url} is trusted as a loopback URL`, () => {
+      assert.deepEqual(results(url), [true, true])
     })
   }
 
   for (const url of http) {
-    test(`${url} is trusted only where that was asked for`, () => {
-      assert.deepEqual(verdicts(url), [false, true])
+    test(`${url} is trusted only with allowInsecureIssuers`, () => {
+      assert.deepEqual(results(url), [false, true])
     })
   }
 
   for (const url of others) {
     test(`${url} is never trusted`, () => {
-      assert.deepEqual(verdicts(url), [false, false])
+      assert.deepEqual(results(url), [false, false])
     })
   }
 })

@@ -2,7 +2,7 @@ import { suite, test } from 'node:test'
 import { validateClaims, validateTimes, type ClaimFailure, type ClaimRules } from '../../../lib/jwt/claims.ts'
 import type { JwksAuthErrorCode } from '../../../lib/errors.ts'
 
-/** A token's time in seconds, and the same moment as the clock of the checks has it. */
+/** The time of a token in seconds, and the same time in milliseconds for the checks. */
 const issuedAt = 1_700_000_000
 const clock = issuedAt * 1000
 
@@ -48,12 +48,12 @@ type Row = [title: string, result: Result, token: Case]
 function table(name: string, rows: Row[]): void {
   suite(name, () => {
     for (const [title, result, token] of rows) {
-      test(`${title}: ${result}`, (t) => t.assert.equal(resultOf(token), result))
+      test(`the result is ${result} for ${name}: ${title}`, (t) => t.assert.equal(resultOf(token), result))
     }
   })
 }
 
-/** Claims from JSON as it stands, for values that JavaScript can't hold as they are written. */
+/** The result for claims from JSON text, for values that JSON.stringify can't produce. */
 function resultOfJson(json: string, rules: Partial<ClaimRules> = {}): Result {
   const members = JSON.stringify(good).slice(0, -1)
   const claims = JSON.parse(`${members}, ${json} }`) as Record<string, unknown>
@@ -89,14 +89,14 @@ suite('the order of the checks', () => {
 
   faults.forEach((first, index) => {
     const [check, result] = first
-    test(`${check} is checked before all that come after it`, (t) => {
+    test(`${check} is checked before every later check`, (t) => {
       t.assert.equal(withFaults(first), result)
       for (const later of faults.slice(index + 1)) t.assert.equal(withFaults(first, later), result)
       t.assert.equal(withFaults(...faults.slice(index)), result)
     })
   })
 
-  test('an iat ahead is seen after nbf and before aud', (t) => {
+  test('an iat in the future is checked after nbf and before aud', (t) => {
     const ahead = { claims: { iat: issuedAt + 30 } }
     t.assert.equal(withFaults(['iat', 'invalid_claims', ahead], faults[3]!), 'token_not_active')
     t.assert.equal(withFaults(['iat', 'invalid_claims', ahead], faults[5]!), 'invalid_claims')
@@ -104,14 +104,14 @@ suite('the order of the checks', () => {
 })
 
 table('exp', [
-  ['to come', 'accepted', { now: good.exp * 1000 - 1 }],
+  ['in the future', 'accepted', { now: good.exp * 1000 - 1 }],
   ['the last millisecond of the tolerance', 'accepted', { now: good.exp * 1000 + 4_999 }],
-  ['the tolerance over', 'token_expired', { now: good.exp * 1000 + 5_000 }],
+  ['the end of the tolerance', 'token_expired', { now: good.exp * 1000 + 5_000 }],
   ['without tolerance, the last millisecond', 'accepted', zero(good.exp * 1000 - 1)],
   ['without tolerance, now', 'token_expired', zero(good.exp * 1000)],
   ['a fraction of a second', 'accepted', { ...zero(clock + 499), claims: { exp: issuedAt + 0.5 } }],
   [
-    'a fraction of a second, over',
+    'a fraction of a second, expired',
     'token_expired',
     { ...zero(clock + 500), claims: { exp: issuedAt + 0.5 } },
   ],
@@ -124,24 +124,28 @@ table('exp', [
 table('nbf', [
   ['missing', 'accepted', {}],
   ['now', 'accepted', { claims: { nbf: issuedAt } }],
-  ['ahead by the tolerance', 'accepted', { claims: { nbf: issuedAt + 5 } }],
+  ['in the future by the tolerance', 'accepted', { claims: { nbf: issuedAt + 5 } }],
   ['ahead by more than the tolerance', 'token_not_active', { claims: { nbf: issuedAt + 5 }, now: clock - 1 }],
   ['without tolerance, now', 'accepted', { ...zero(clock), claims: { nbf: issuedAt } }],
-  ['without tolerance, ahead', 'token_not_active', { ...zero(clock - 1), claims: { nbf: issuedAt } }],
+  ['without tolerance, in the future', 'token_not_active', { ...zero(clock - 1), claims: { nbf: issuedAt } }],
   ...mistyped.map((nbf): Row => [show(nbf), 'invalid_claims', { claims: { nbf } }]),
 ])
 
 const aged = { rules: { maxTokenAge: 10_000 } }
 table('iat', [
   ['missing', 'accepted', { claims: { iat: undefined } }],
-  ['far ahead', 'accepted', { claims: { iat: issuedAt + 1_000 } }],
+  ['far in the future', 'accepted', { claims: { iat: issuedAt + 1_000 } }],
   ['long ago', 'accepted', { claims: { iat: 1 } }],
   ...mistyped.map((iat): Row => [show(iat), 'invalid_claims', { claims: { iat } }]),
 
   ['with maxTokenAge, young enough', 'accepted', { ...aged, now: clock + 14_999 }],
   ['with maxTokenAge, too old', 'token_expired', { ...aged, now: clock + 15_000 }],
-  ['with maxTokenAge, ahead by the tolerance', 'accepted', { ...aged, now: clock - 5_000 }],
-  ['with maxTokenAge, ahead by more', 'invalid_claims', { ...aged, now: clock - 5_001 }],
+  ['with maxTokenAge, in the future by the tolerance', 'accepted', { ...aged, now: clock - 5_000 }],
+  [
+    'with maxTokenAge, in the future by more than the tolerance',
+    'invalid_claims',
+    { ...aged, now: clock - 5_001 },
+  ],
   ['with maxTokenAge, missing', 'invalid_claims', { ...aged, claims: { iat: undefined } }],
   ...mistyped.map((iat): Row => [
     `with maxTokenAge, ${show(iat)}`,
@@ -158,7 +162,7 @@ suite('the times of a token that was verified before', () => {
     return validateTimes(times!, now)?.refusal.code ?? 'accepted'
   }
 
-  test('a token that is refused for its times alone is accepted when they are right', (t) => {
+  test('a token that was refused only for its times is accepted while its times are valid', (t) => {
     t.assert.equal(resultOf({ rules, claims }), 'token_not_active')
     const [from, until] = [clock + 15_000, clock + 35_000]
     t.assert.deepEqual(
@@ -167,7 +171,7 @@ suite('the times of a token that was verified before', () => {
     )
   })
 
-  test('maxTokenAge is checked again', (t) => {
+  test('maxTokenAge is checked again for a token that was verified before', (t) => {
     const aging = { rules, claims: { exp: issuedAt + 600 } }
     t.assert.deepEqual(
       [-5_001, -5_000, 44_999, 45_000].map((after) => validate(clock + after, aging)),
@@ -180,7 +184,7 @@ suite('the times of a token that was verified before', () => {
     ['a wrong claim', wants('use', 'access')],
     ['a claim of a wrong type', { claims: { sub: 5 } }],
   ] as const) {
-    test(`a token with ${fault} has none, since it is refused at any time`, (t) => {
+    test(`a token with ${fault} has no times to check again`, (t) => {
       const { rules: own = {}, claims: others = {} }: Case = token
       t.assert.equal(validateClaims({ ...plain, ...own }, {}, { ...good, ...others }, clock).times, undefined)
     })
@@ -190,7 +194,7 @@ suite('the times of a token that was verified before', () => {
 suite('numbers that JavaScript reads as infinite', () => {
   for (const name of ['exp', 'nbf', 'iat']) {
     for (const number of ['1e999', '-1e999']) {
-      test(`${name}: ${number} is no time`, (t) => {
+      test(`${name}: ${number} is not a valid time`, (t) => {
         t.assert.equal(resultOfJson(`"${name}": ${number}`), 'invalid_claims')
       })
     }
@@ -200,15 +204,19 @@ suite('numbers that JavaScript reads as infinite', () => {
 const anyAudience = { rules: { audience: false as const } }
 const twoAudiences = { rules: { audience: ['api', 'web'] } }
 table('aud', [
-  ['ours', 'accepted', { claims: { aud: 'api' } }],
-  ['a list of ours alone', 'accepted', { claims: { aud: ['api'] } }],
-  ['a list with ours in it', 'accepted', { claims: { aud: ['web', 'api'] } }],
-  ['the first of two of ours', 'accepted', { ...twoAudiences, claims: { aud: 'api' } }],
-  ['the second of two of ours', 'accepted', { ...twoAudiences, claims: { aud: ['other', 'web'] } }],
+  ['the configured audience', 'accepted', { claims: { aud: 'api' } }],
+  ['a list of only the configured audience', 'accepted', { claims: { aud: ['api'] } }],
+  ['a list that includes the configured audience', 'accepted', { claims: { aud: ['web', 'api'] } }],
+  ['the first of two configured audiences', 'accepted', { ...twoAudiences, claims: { aud: 'api' } }],
+  [
+    'the second of two configured audiences',
+    'accepted',
+    { ...twoAudiences, claims: { aud: ['other', 'web'] } },
+  ],
   ['another', 'invalid_audience', { claims: { aud: 'web' } }],
   ['another case', 'invalid_audience', { claims: { aud: 'API' } }],
-  ['ours and more', 'invalid_audience', { claims: { aud: 'api web' } }],
-  ['a list of others', 'invalid_audience', { ...twoAudiences, claims: { aud: ['other', 'apis'] } }],
+  ['the configured audience with more text', 'invalid_audience', { claims: { aud: 'api web' } }],
+  ['a list of other audiences', 'invalid_audience', { ...twoAudiences, claims: { aud: ['other', 'apis'] } }],
   ['empty', 'invalid_audience', { claims: { aud: '' } }],
   ['an empty list', 'invalid_audience', { claims: { aud: [] } }],
   ['missing', 'invalid_claims', { claims: { aud: undefined } }],
@@ -217,8 +225,8 @@ table('aud', [
   ['true', 'invalid_claims', { claims: { aud: true } }],
   ['an object', 'invalid_claims', { claims: { aud: { api: 'api' } } }],
   ['an object like a list', 'invalid_claims', { claims: { aud: { 0: 'api', length: 1 } } }],
-  ['a list with a number beside ours', 'invalid_claims', { claims: { aud: ['api', 5] } }],
-  ['a list with null beside ours', 'invalid_claims', { claims: { aud: ['api', null] } }],
+  ['a list of the configured audience and a number', 'invalid_claims', { claims: { aud: ['api', 5] } }],
+  ['a list of the configured audience and null', 'invalid_claims', { claims: { aud: ['api', null] } }],
   ['a list in a list', 'invalid_claims', { claims: { aud: [['api']] } }],
 
   ['with audience: false, missing', 'accepted', { ...anyAudience, claims: { aud: undefined } }],
@@ -226,7 +234,7 @@ table('aud', [
   ['with audience: false, a number', 'invalid_claims', { ...anyAudience, claims: { aud: 5 } }],
 ])
 
-test('the answer names the audiences that are expected and no other', (t) => {
+test('the error message names the expected audiences and not those of the token', (t) => {
   const claims = { ...good, aud: 'what the token says' }
   t.assert.deepEqual(
     validateClaims({ ...plain, audience: ['api', 'web'] }, {}, claims, clock).failure?.refusal,
@@ -239,7 +247,7 @@ test('the answer names the audiences that are expected and no other', (t) => {
   )
 })
 
-table('claims that are text', [
+table('string claims', [
   ['a number as sub', 'invalid_claims', { claims: { sub: 5 } }],
   ['an object as sub', 'invalid_claims', { claims: { sub: { $ne: null } } }],
   ['null as sub', 'invalid_claims', { claims: { sub: null } }],
@@ -251,9 +259,9 @@ table('claims that are text', [
 
 const requires = (...requiredClaims: string[]): Pick<Case, 'rules'> => ({ rules: { requiredClaims } })
 table('requiredClaims', [
-  ['all there', 'accepted', { ...requires('sub', 'scope'), claims: { scope: 'read' } }],
+  ['all present', 'accepted', { ...requires('sub', 'scope'), claims: { scope: 'read' } }],
   [
-    'false, 0 and empty are there',
+    'false, 0 and an empty string are present',
     'accepted',
     { ...requires('a', 'b', 'c'), claims: { a: false, b: 0, c: '' } },
   ],
@@ -263,11 +271,11 @@ table('requiredClaims', [
   ['constructor, missing', 'invalid_claims', requires('constructor')],
   ['toString, missing', 'invalid_claims', requires('toString')],
   ['__proto__, missing', 'invalid_claims', requires('__proto__')],
-  ['constructor, there', 'accepted', { ...requires('constructor'), claims: { constructor: 'a' } }],
-  ['toString, there', 'accepted', { ...requires('toString'), claims: { toString: 'a' } }],
+  ['constructor, present', 'accepted', { ...requires('constructor'), claims: { constructor: 'a' } }],
+  ['toString, present', 'accepted', { ...requires('toString'), claims: { toString: 'a' } }],
 ])
 
-test('a required claim named __proto__ can be there', (t) => {
+test('a required claim may have the name __proto__', (t) => {
   t.assert.equal(resultOfJson('"__proto__": 1', { requiredClaims: ['__proto__'] }), 'accepted')
   t.assert.equal(resultOfJson('"__proto__": null', { requiredClaims: ['__proto__'] }), 'invalid_claims')
   t.assert.equal(
@@ -292,7 +300,7 @@ table('claims', [
   ['none of several', 'invalid_claims', { ...wants('use', 'access', 'refresh'), claims: { use: 'id' } }],
   ['missing', 'invalid_claims', wants('use', 'access')],
   ['null', 'invalid_claims', { ...wants('use', 'access'), claims: { use: null } }],
-  ['false for what is missing', 'invalid_claims', wants('admin', false)],
+  ['false for a missing claim', 'invalid_claims', wants('admin', false)],
   [
     'a list that contains the value',
     'accepted',
@@ -307,7 +315,7 @@ table('claims', [
   ['a string for a boolean', 'invalid_claims', { ...wants('admin', true), claims: { admin: 'true' } }],
   ['1 for true', 'invalid_claims', { ...wants('admin', true), claims: { admin: 1 } }],
   ['toString, missing', 'invalid_claims', wants('toString', 'a')],
-  ['toString, there', 'accepted', { ...wants('toString', 'a'), claims: { toString: 'a' } }],
+  ['toString, present', 'accepted', { ...wants('toString', 'a'), claims: { toString: 'a' } }],
   [
     'the second of two wrong',
     'invalid_claims',
@@ -356,13 +364,13 @@ suite('the claim at fault', () => {
     ['realm_access.roles', nested],
   ]
   for (const [claim, token] of faults) {
-    test(`${claim} is named with ${failureOf(token)!.refusal.code}`, (t) => {
+    test(`the failure names the claim ${claim} with ${failureOf(token)!.refusal.code}`, (t) => {
       t.assert.equal(failureOf(token)!.claim, claim)
     })
   }
 })
 
-test('a claim that is inherited is not there', (t) => {
+test('an inherited claim counts as missing', (t) => {
   const claims = Object.assign(Object.create({ role: 'admin' }) as Record<string, unknown>, good)
   t.assert.equal(
     validateClaims({ ...plain, requiredClaims: ['role'] }, {}, claims, clock).failure?.refusal.code,
@@ -403,7 +411,7 @@ const profile = (claims: object, rules: Partial<ClaimRules> = {}): Case => ({
   claims,
 })
 table('claims by RFC 9068 section 2.2', [
-  ['all there', 'accepted', profile({})],
+  ['all present', 'accepted', profile({})],
   ...['sub', 'client_id', 'jti'].flatMap((name) =>
     wrongStrings.map((value): Row => [
       `${name} ${show(value)}`,
@@ -422,7 +430,7 @@ table('claims by RFC 9068 section 2.2', [
   ['another aud', 'invalid_audience', profile({ aud: 'web' })],
 ])
 
-suite('what is not asked for', () => {
+suite('optional claims', () => {
   for (const name of ['sub', 'client_id', 'jti', 'iat']) {
     test(`${name} may be missing without the profile`, (t) => {
       t.assert.equal(resultOf({ claims: { [name]: undefined } }), 'accepted')

@@ -32,14 +32,14 @@ const pluginNames = 'issuers, jwks, cache, realm, getToken, formatUser, isRevoke
 const fastifyNames = 'prefix, logLevel, logSerializers'
 const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch'
 
-/** Values of every other type than a number, and numbers that count nothing. */
+/** Values of other types than a number, and numbers that are not whole or not positive. */
 const noWholeNumber = [-1, 0.5, NaN, Infinity, 2 ** 53, '5000', '', null, true, 5n]
 
 function wholeNumberOf(unit: string): string {
   return `must be a whole number of ${unit}, at least 1`
 }
 
-/** Those of a list. */
+/** Reads options and returns their list of issuers. */
 function issuersOf(options: object): readonly IssuerSettings[] {
   return readPluginOptions(options).issuers as readonly IssuerSettings[]
 }
@@ -57,7 +57,7 @@ async function accepts(t: TestContext, options: unknown): Promise<void> {
   await t.assert.doesNotReject(register(options))
 }
 
-/** What stands in place of good options, and what is said about it. */
+/** The name of an option, the end of its error message, and patches that make valid options invalid. */
 type Row = [name: string, right: string, ...wrong: object[]]
 
 const shown = (value: unknown): string => {
@@ -65,8 +65,8 @@ const shown = (value: unknown): string => {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }
 
-const each = (name: string, values: readonly unknown[], beside: object = {}): object[] =>
-  values.map((value) => ({ ...beside, [name]: value }))
+const each = (name: string, values: readonly unknown[], others: object = {}): object[] =>
+  values.map((value) => ({ ...others, [name]: value }))
 
 const issuerRows: Row[] = [
   ['audience', `is required: ${audience}`, { audience: undefined }],
@@ -290,11 +290,11 @@ const issuerRows: Row[] = [
   ],
 ]
 
-suite('a wrong option of an issuer, alone or among several', () => {
+suite('invalid options of an issuer', () => {
   for (const [name, right, ...wrong] of issuerRows) {
     suite(`"${name}" ${right}`, () => {
       for (const patch of wrong) {
-        test(`${shown(patch)} is refused`, async (t: TestContext) => {
+        test(`the options ${shown(patch)} are refused: "${name}" ${right}`, async (t: TestContext) => {
           const options = { ...good, ...patch }
           await refuses(t, options, name, right)
           await refuses(t, { issuers: [another, options] }, `issuers[1].${name}`, right)
@@ -318,7 +318,7 @@ suite('a wrong option of an issuer, alone or among several', () => {
   })
 })
 
-suite('a wrong option of the plugin', () => {
+suite('invalid options of the plugin', () => {
   const rows: Row[] = [
     [
       'realm',
@@ -367,7 +367,7 @@ suite('a wrong option of the plugin', () => {
   for (const [name, right, ...wrong] of rows) {
     suite(`"${name}" ${right}`, () => {
       for (const patch of wrong) {
-        test(`${shown(patch)} is refused`, async (t: TestContext) => {
+        test(`the options ${shown(patch)} are refused: "${name}" ${right}`, async (t: TestContext) => {
           await refuses(t, { ...good, ...patch }, name, right)
           await refuses(t, { issuers: [good], ...patch }, name, right)
         })
@@ -380,36 +380,36 @@ suite('a wrong option of the plugin', () => {
   }
 })
 
-suite('a name that is not known', () => {
+suite('unknown options', () => {
   const known = `is unknown; known are ${issuerNames}, ${pluginNames}, ${fastifyNames}`
   for (const name of ['audiences', 'aud', 'jwksUrl', 'Issuer', 'clock_tolerance', 'toString', '']) {
-    test(`"${name}" is refused with the names that are known`, async (t: TestContext) => {
+    test(`the unknown option "${name}" is refused with the names of known options`, async (t: TestContext) => {
       await refuses(t, { ...good, [name]: 'api' }, name, known)
       await refuses(t, { ...good, [name]: undefined }, name, known)
     })
   }
 
   for (const name of ['audiences', 'realm', 'jwks', 'issuers', 'prefix', 'constructor']) {
-    test(`"${name}" is refused in an entry of issuers with the names that are known there`, async (t: TestContext) => {
+    test(`the unknown option "${name}" in an entry of issuers is refused with the names of known options`, async (t: TestContext) => {
       const issuers = [another, { ...good, [name]: undefined }]
       await refuses(t, { issuers }, `issuers[1].${name}`, `is unknown; known are ${issuerNames}`)
     })
   }
 
   for (const name of jwksNames.split(', ')) {
-    test(`"${name}" is refused at the top level with the place where it belongs`, async (t: TestContext) => {
+    test(`the option "${name}" at the top level is refused with its correct place`, async (t: TestContext) => {
       await refuses(t, { ...good, [name]: 1 }, name, `is unknown; did you mean "jwks.${name}"?`)
     })
   }
 
   for (const name of ['max', 'maxBytes']) {
-    test(`"${name}" is refused at the top level with the place where it belongs`, async (t: TestContext) => {
+    test(`the option "${name}" at the top level is refused with its correct place`, async (t: TestContext) => {
       await refuses(t, { ...good, [name]: 1 }, name, `is unknown; did you mean "cache.${name}"?`)
     })
   }
 
   for (const name of ['timeOut', 'ttl', 'issuer', 'valueOf']) {
-    test(`"${name}" is refused in jwks with the names that are known there`, async (t: TestContext) => {
+    test(`the unknown option "${name}" in jwks is refused with the names of known options`, async (t: TestContext) => {
       const right = `is unknown; known are ${jwksNames}`
       await refuses(t, { ...good, jwks: { [name]: undefined } }, `jwks.${name}`, right)
     })
@@ -418,21 +418,21 @@ suite('a name that is not known', () => {
 
 suite('options as a whole', () => {
   for (const options of [undefined, null, {}]) {
-    test(`${shown(options)} is refused: an issuer is required`, async (t: TestContext) => {
+    test(`the options ${shown(options)} are refused: an issuer is required`, async (t: TestContext) => {
       await refuses(t, options, 'issuer', 'is required (or "domain", for an Auth0 tenant)')
     })
   }
 
-  test('a list is refused', async (t: TestContext) => {
+  test('a list is refused as options', async (t: TestContext) => {
     await refuses(t, [good], 'options', 'must be a plain object')
   })
 
-  test('issuers without an entry are refused', async (t: TestContext) => {
+  test('an empty list of issuers is refused', async (t: TestContext) => {
     await refuses(t, { issuers: [] }, 'issuers', nonEmptyList)
   })
 
   for (const issuers of [null, {}, '', false, good.issuer, good, new Set([good])]) {
-    test(`issuers: ${shown(issuers)} is refused for what it is, whatever stands beside it`, async (t: TestContext) => {
+    test(`issuers: ${shown(issuers)} is refused for its type, with and without options of a single issuer`, async (t: TestContext) => {
       const right =
         'must be a list of issuers or a function; the options of a single issuer may stand at the top level'
       await refuses(t, { issuers }, 'issuers', right)
@@ -447,7 +447,7 @@ suite('options as a whole', () => {
   }
 
   for (const name of issuerNames.split(', ')) {
-    test(`"${name}" is refused beside issuers`, async (t: TestContext) => {
+    test(`"${name}" is refused at the top level together with issuers`, async (t: TestContext) => {
       const right = 'belongs in the entries of "issuers", or in the result of that function'
       for (const value of ['x', null, false]) {
         await refuses(t, { issuers: [good], [name]: value }, name, right)
@@ -477,7 +477,7 @@ suite('options as a whole', () => {
   }
 })
 
-suite('a secret that is none or too short', () => {
+suite('invalid secrets', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ed = generateKeyPairSync('ed25519')
@@ -487,7 +487,7 @@ suite('a secret that is none or too short', () => {
   const keys: [title: string, secret: string | Buffer][] = [
     ['a public key as PEM', pem],
     ['a public key as PEM in bytes', Buffer.from(pem)],
-    ['a public key as PEM behind other text', `# the key of the issuer\n${String(pem)}`],
+    ['a public key as PEM after other text', `# the key of the issuer\n${String(pem)}`],
     ['a public key as PEM with CR and LF', String(pem).replaceAll('\n', '\r\n')],
     ['a public key as PEM of PKCS #1', rsa.publicKey.export({ type: 'pkcs1', format: 'pem' })],
     ['a private key as PEM', ec.privateKey.export({ type: 'pkcs8', format: 'pem' })],
@@ -495,7 +495,7 @@ suite('a secret that is none or too short', () => {
     ['a JWK', JSON.stringify(jwk)],
     ['a JWK in bytes', Buffer.from(JSON.stringify(jwk))],
     ['a JWK, indented, with white space around it', ` \n${JSON.stringify(jwk, null, 2)}\n`],
-    ['a JWK behind a byte order mark', `\ufeff${JSON.stringify(jwk)}`],
+    ['a JWK after a byte order mark', `\ufeff${JSON.stringify(jwk)}`],
     ['a symmetric JWK', JSON.stringify({ kty: 'oct', k: randomBytes(32).toString('base64url') })],
     ['a JWK Set', JSON.stringify({ keys: [jwk] })],
     ['the keys of a JWK Set', JSON.stringify([jwk])],
@@ -533,7 +533,7 @@ suite('a secret that is none or too short', () => {
     [64, ['HS256', 'HS512', 'HS384'], 'HS256, HS512, HS384'],
   ]
   for (const [least, algorithms, names] of lengths) {
-    test(`a secret for ${algorithms ? names : 'no algorithms named'} has at least ${least} bytes`, async (t: TestContext) => {
+    test(`a secret for ${algorithms ? names : 'the default algorithm'} has at least ${least} bytes`, async (t: TestContext) => {
       const right = `must have at least ${least} bytes for ${names} (RFC 7518 section 3.2)`
       const bytes = randomBytes(least)
       for (const secret of [bytes.subarray(1), 'x'.repeat(least - 1), Buffer.alloc(0), '']) {
@@ -545,7 +545,7 @@ suite('a secret that is none or too short', () => {
     })
   }
 
-  test('no part of a secret stands in the error', async (t: TestContext) => {
+  test('an error contains no part of a secret', async (t: TestContext) => {
     const short = 'correct horse battery staple'
     for (const secret of [short, Buffer.from(short), { short }, `{"k":"${short}"}`, `-----BEGIN ${short}`]) {
       for (const options of [
@@ -561,7 +561,7 @@ suite('a secret that is none or too short', () => {
   })
 })
 
-suite('right options', () => {
+suite('valid options', () => {
   const jwksUri = 'https://keys.example'
   const secret = 'x'.repeat(64)
   const right: object[] = [
@@ -592,7 +592,7 @@ suite('right options', () => {
     { jwks: { dispatcher: { dispatch: () => true } } },
   ]
   for (const patch of right) {
-    test(`${shown(patch)} is accepted`, async (t: TestContext) => {
+    test(`the options ${shown(patch)} are accepted`, async (t: TestContext) => {
       await accepts(t, { ...good, ...patch })
     })
   }
@@ -602,7 +602,7 @@ suite('right options', () => {
     ...['localhost:8080', '127.0.0.1:8080', '[::1]:8080', '[0:0::1]'],
   ]
   for (const name of loopback) {
-    test(`http is accepted of ${name}`, async (t: TestContext) => {
+    test(`an http URL of ${name} is accepted`, async (t: TestContext) => {
       const url = `http://${name}/a`
       await accepts(t, { ...good, issuer: url })
       await accepts(t, { ...good, jwksUri: url })
@@ -610,7 +610,7 @@ suite('right options', () => {
     })
   }
 
-  test('allowInsecureIssuers lets http in and nothing else', async (t: TestContext) => {
+  test('allowInsecureIssuers allows only http in addition to https', async (t: TestContext) => {
     const insecure = { ...good, allowInsecureIssuers: true }
     await accepts(t, { ...insecure, issuer: 'http://issuer.example' })
     await accepts(t, { ...insecure, jwksUri: 'http://keys.example' })
@@ -626,7 +626,7 @@ suite('right options', () => {
     await refuses(t, { ...insecure, jwksUri: 'ws://keys.example' }, 'jwksUri', httpsUrl)
   })
 
-  test('an undefined option is as good as none', async (t: TestContext) => {
+  test('an undefined option is treated as not set', async (t: TestContext) => {
     const names = [...issuerNames.split(', '), ...pluginNames.split(', ')]
     const undefineds = Object.fromEntries(names.map((name) => [name, undefined]))
     const jwks = Object.fromEntries(jwksNames.split(', ').map((name) => [name, undefined]))
@@ -634,7 +634,7 @@ suite('right options', () => {
     t.assert.deepStrictEqual(readPluginOptions({ ...undefineds, issuers: [good] }), readPluginOptions(good))
   })
 
-  test('the defaults are those of the documentation', (t: TestContext) => {
+  test('the defaults match the documentation', (t: TestContext) => {
     const rules = {
       audience: ['api'],
       clockTolerance: 5_000,
@@ -670,7 +670,7 @@ suite('right options', () => {
     })
   })
 
-  test('what is given takes the place of every default', (t: TestContext) => {
+  test('given options replace the defaults', (t: TestContext) => {
     const jwks = {
       refreshInterval: 1,
       maxStale: 2,
@@ -704,7 +704,7 @@ suite('right options', () => {
     })
   })
 
-  test('with a secret the one algorithm is HS256', (t: TestContext) => {
+  test('the only default algorithm with a secret is HS256', (t: TestContext) => {
     const [issuer] = issuersOf({ ...good, secret })
     t.assert.deepStrictEqual([...issuer!.algorithms], ['HS256'])
   })
@@ -714,7 +714,7 @@ suite('right options', () => {
     t.assert.deepStrictEqual([...issuer!.algorithms], ['EdDSA'])
   })
 
-  test('a domain is the short form of an issuer and its keys', (t: TestContext) => {
+  test('a domain sets the issuer and its jwksUri', (t: TestContext) => {
     const name = ({ issuer, jwksUri }: { issuer: string; jwksUri: URL | undefined }): unknown => [
       issuer,
       jwksUri?.href,
@@ -731,7 +731,7 @@ suite('right options', () => {
 })
 
 suite('the options object', () => {
-  test('may be frozen, and is not changed', async (t: TestContext) => {
+  test('the options object may be frozen and is not changed', async (t: TestContext) => {
     const make = (): JwksAuthOptions => ({
       issuers: [
         { issuer: 'https://issuer.example', audience: ['api', 'web'], algorithms: ['Ed25519', 'RS256'] },
@@ -748,7 +748,7 @@ suite('the options object', () => {
     await accepts(t, options)
   })
 
-  test('may have a function for issuers, which is not asked by registration', async (t: TestContext) => {
+  test('the issuers option may be a function, and registration does not call it', async (t: TestContext) => {
     const issuers = t.mock.fn(() => undefined)
     await accepts(t, Object.freeze({ issuers, jwks: { prefetch: true } }))
     t.assert.strictEqual(issuers.mock.callCount(), 0)
@@ -756,7 +756,7 @@ suite('the options object', () => {
     t.assert.strictEqual(Object.isFrozen(issuers), false)
   })
 
-  test('may be changed after registration, which changes nothing', async (t: TestContext) => {
+  test('changes to the options after registration have no effect', async (t: TestContext) => {
     await using issuer = await LocalIssuer.start()
     const ofIssuer = {
       issuer: issuer.issuer,
@@ -802,7 +802,7 @@ suite('the options object', () => {
     }
   })
 
-  test('may have the bytes of its secret wiped after registration', async (t: TestContext) => {
+  test('the bytes of a secret may be wiped after registration', async (t: TestContext) => {
     for (const secret of [randomBytes(32), new Uint8Array(randomBytes(32))]) {
       const copy = Uint8Array.from(secret)
       await using app = await createApp({ issuer: 'an issuer', audience: 'api', secret })
@@ -817,7 +817,7 @@ suite('the options object', () => {
 })
 
 suite('registration', () => {
-  test('touches no network, and neither does readiness', async (t: TestContext) => {
+  test('registration and app.ready send no request', async (t: TestContext) => {
     await using issuer = await LocalIssuer.start()
     await using keys = await LocalIssuer.start()
     const issuers = [
@@ -832,19 +832,39 @@ suite('registration', () => {
   })
 
   const taken: [title: string, decorator: string, before: (app: FastifyInstance) => unknown][] = [
-    ['a second time', 'user', (app) => app.register(jwksAuth, good as JwksAuthOptions)],
-    ['beside a request.user', 'user', (app) => app.decorateRequest('user', null as never)],
-    ['beside a request.accessToken', 'accessToken', (app) => app.decorateRequest('accessToken', null)],
-    ['beside an app.authenticate', 'authenticate', (app) => app.decorate('authenticate', async () => {})],
+    ['a second registration', 'user', (app) => app.register(jwksAuth, good as JwksAuthOptions)],
     [
-      'beside an app.authenticateOptional',
+      'registration with an existing request.user',
+      'user',
+      (app) => app.decorateRequest('user', null as never),
+    ],
+    [
+      'registration with an existing request.accessToken',
+      'accessToken',
+      (app) => app.decorateRequest('accessToken', null),
+    ],
+    [
+      'registration with an existing app.authenticate',
+      'authenticate',
+      (app) => app.decorate('authenticate', async () => {}),
+    ],
+    [
+      'registration with an existing app.authenticateOptional',
       'authenticateOptional',
       (app) => app.decorate('authenticateOptional', async () => {}),
     ],
-    ['beside an app.authorize', 'authorize', (app) => app.decorate('authorize', () => async () => {})],
-    ['beside an app.jwksStatus', 'jwksStatus', (app) => app.decorate('jwksStatus', () => [])],
     [
-      'beside an app.openApiSecurity',
+      'registration with an existing app.authorize',
+      'authorize',
+      (app) => app.decorate('authorize', () => async () => {}),
+    ],
+    [
+      'registration with an existing app.jwksStatus',
+      'jwksStatus',
+      (app) => app.decorate('jwksStatus', () => []),
+    ],
+    [
+      'registration with an existing app.openApiSecurity',
       'openApiSecurity',
       (app) => app.decorate('openApiSecurity', () => ({}) as never),
     ],
@@ -859,7 +879,7 @@ suite('registration', () => {
       await t.assert.rejects(async () => app.register(jwksAuth, another), error)
     })
 
-    test(`${title} fails in a scope inside as well`, async (t: TestContext) => {
+    test(`${title} fails in a nested scope as well`, async (t: TestContext) => {
       const app = Fastify()
       await before(app)
       await t.assert.rejects(
@@ -872,8 +892,8 @@ suite('registration', () => {
     })
   }
 
-  test('in two scopes beside each other gives each its own issuer', async (t: TestContext) => {
-    const kid = 'of both'
+  test('registration in two sibling scopes gives each scope its own issuer', async (t: TestContext) => {
+    const kid = 'shared kid'
     await using one = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     await using two = await LocalIssuer.start({ key: await createKeyPair('ES256', kid) })
     await using app = Fastify()
