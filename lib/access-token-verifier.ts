@@ -9,13 +9,7 @@ import { createIssuerResolver, type IssuerResolver } from './issuers/issuer-reso
 import type { KeyStatus } from './jwks/jwks-state.ts'
 import { validateClaims, validateTimes, type ClaimFailure, type ClaimRules } from './jwt/claims.ts'
 import { freezeDeeply } from './jwt/json.ts'
-import {
-  decodeToken,
-  type AccessToken,
-  type AccessTokenClaims,
-  type JoseHeader,
-  type UnverifiedToken,
-} from './jwt/token.ts'
+import { decodeToken, type AccessToken, type UnverifiedToken } from './jwt/token.ts'
 import type { IssuerSettings } from './options/issuer-options.ts'
 import type { CacheSettings } from './options/plugin-options.ts'
 import type { ResolveIssuer } from './options/types.ts'
@@ -159,7 +153,8 @@ export class AccessTokenVerifier {
     const now = Date.now()
     const { failure, times } = validateClaims(verifier.rules, header, claims, now)
     if (times) {
-      const accessToken = toAccessToken(raw, header as JoseHeader, claims as AccessTokenClaims)
+      freezeDeeply(claims)
+      const accessToken = Object.freeze({ claims, header, raw }) as AccessToken
       this.#cache?.add(accessToken, verifier, times)
       if (!failure) return accepted(accessToken, false, startedAt)
     }
@@ -182,11 +177,6 @@ export class AccessTokenVerifier {
     this.#hints.refused(failure, rules, claims, now)
     return new JwksAuthError(failure.refusal)
   }
-}
-
-function toAccessToken(raw: string, header: JoseHeader, claims: AccessTokenClaims): AccessToken {
-  freezeDeeply(claims)
-  return Object.freeze({ claims, header, raw })
 }
 
 function accepted(accessToken: AccessToken, cached: boolean, startedAt: number): AccessToken {

@@ -19,7 +19,7 @@ export interface KeyStatus {
   /** As it is configured. */
   readonly issuer: string
   /**
-   * - `idle`: no keys are known, or old ones that no request has needed since. They are fetched for the next token.
+   * - `idle`: no keys are known, or they are too old because no token came. The next token fetches them.
    * - `fresh`: known, and younger than `jwks.refreshInterval`.
    * - `stale`: known and older, because the issuer can't be reached. They work until `jwks.maxStale`.
    * - `unavailable`: the issuer can't be reached, and no known key may be used any more.
@@ -42,7 +42,8 @@ export class JwksState {
   readonly #options: JwksStateOptions
   readonly #interval: number
   readonly #outageInterval: number
-  #set: JwkSet | undefined
+  /** The last good answer of any age. */
+  current: JwkSet | undefined
   /** When the last good answer was requested. */
   #fetchedAt = -Infinity
 
@@ -56,11 +57,6 @@ export class JwksState {
     this.#outageInterval = Math.min(this.#interval, this.backoff.maxDelay + timeout)
   }
 
-  /** The last good answer of any age. */
-  get current(): JwkSet | undefined {
-    return this.#set
-  }
-
   /** Until when the last good answer needs no refresh. */
   get freshUntil(): number {
     return this.#fetchedAt + this.#interval * refreshAhead
@@ -72,15 +68,15 @@ export class JwksState {
    */
   usable(now: number): JwkSet | undefined {
     const age = now - this.#fetchedAt
-    if (age < this.#interval) return this.#set
+    if (age < this.#interval) return this.current
     return now - this.backoff.lastFailureAt < this.#outageInterval && age < this.#options.maxStale
-      ? this.#set
+      ? this.current
       : undefined
   }
 
   /** The set, for a request that has just waited for a failed fetch. */
   usableInOutage(now: number): JwkSet | undefined {
-    return now - this.#fetchedAt < this.#options.maxStale ? this.#set : undefined
+    return now - this.#fetchedAt < this.#options.maxStale ? this.current : undefined
   }
 
   /** The age of the set, if it is older than the refresh interval. */
@@ -95,8 +91,8 @@ export class JwksState {
 
   /** @returns The keys that the issuer no longer publishes. */
   update(set: JwkSet, fetchedAt: number): VerificationKey[] {
-    const removed = this.#set ? set.removedSince(this.#set) : []
-    this.#set = set
+    const removed = this.current ? set.removedSince(this.current) : []
+    this.current = set
     this.#fetchedAt = fetchedAt
     this.backoff.reset()
     return removed
@@ -106,8 +102,8 @@ export class JwksState {
     return {
       issuer: this.#options.issuer,
       state: this.#stateAt(now),
-      kids: (this.#set?.kids ?? []).map((kid) => truncateKid(kid)),
-      age: this.#set && now - this.#fetchedAt,
+      kids: (this.current?.kids ?? []).map((kid) => truncateKid(kid)),
+      age: this.current && now - this.#fetchedAt,
       reason: this.backoff.active ? this.backoff.reason : undefined,
     }
   }

@@ -2,8 +2,8 @@
 const limit = 2
 
 /**
- * Limits the fetches that tokens with unknown `kid`s cause. A `kid` that was fetched for is not fetched for again in the same cooldown, so
- * a client that repeats one `kid` can't spend the fetch that a newly published key needs.
+ * Limits the fetches that tokens with unknown `kid`s cause. Each `kid` causes at most one of them. So a client
+ * that repeats one `kid` leaves the other fetch to a newly published key.
  */
 export class UnknownKidLimiter {
   readonly #cooldown: number

@@ -74,9 +74,9 @@ export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys
  * the exact value up in your own records, and return the options of that issuer, or undefined for an unknown one. Never build
  * options from the `iss`: an attacker could then register a name that fits your pattern, and the plugin would fetch keys from it.
  *
- * The function is called with non-empty strings of at most 1,024 characters, once per issuer in `jwks.refreshInterval` (for an
+ * The function is called with non-empty strings of at most 1,024 characters, at most once per issuer in `jwks.refreshInterval` (for an
  * unknown issuer: in `jwks.cooldown`). Concurrent requests share one call. Up to 10,000 issuers are remembered. If the options change,
- * the issuer starts without known keys and cached tokens. Undefined removes the issuer.
+ * the keys and the cached tokens of the issuer are dropped. A result of undefined removes the issuer.
  *
  * An error that the function throws or rejects with passes through unchanged. Wrong options, and options of another issuer,
  * refuse the token as undefined does, and are logged. The function may take as long as `jwks.timeout`.

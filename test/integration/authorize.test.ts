@@ -26,6 +26,21 @@ async function ask(
   return verdict(await call(app, await issuer.token({ claims }), '/'))
 }
 
+const failingCallbacks = [
+  [
+    'throws',
+    () => {
+      throw Object.assign(new Error('mine'), { statusCode: 418 })
+    },
+  ],
+  [
+    'rejects with',
+    async () => {
+      throw Object.assign(new Error('mine'), { statusCode: 418 })
+    },
+  ],
+] as const
+
 suite('scopes', () => {
   const rows: [title: string, rule: AuthorizeOptions, claims: Record<string, unknown>, passes: boolean][] = [
     ['a scope that the token has', { scope: 'a' }, { scope: 'a b' }, true],
@@ -135,20 +150,7 @@ suite('check', () => {
     t.assert.equal((await ask({ check: async () => true }, {})).status, 200)
   })
 
-  for (const [title, check] of [
-    [
-      'throws',
-      () => {
-        throw Object.assign(new Error('mine'), { statusCode: 418 })
-      },
-    ],
-    [
-      'rejects with',
-      async () => {
-        throw Object.assign(new Error('mine'), { statusCode: 418 })
-      },
-    ],
-  ] as const) {
+  for (const [title, check] of failingCallbacks) {
     test(`an error that check ${title} is passed on unchanged and without a challenge`, async (t) => {
       t.assert.deepEqual(await ask({ check }, {}), {
         status: 418,
@@ -488,20 +490,7 @@ suite('isRevoked', () => {
     t.assert.equal(verdict(await call(app, await issuer.token({ claims: { exp: 1 } }))).code, 'token_expired')
   })
 
-  for (const [title, isRevoked] of [
-    [
-      'throws',
-      () => {
-        throw Object.assign(new Error('mine'), { statusCode: 418 })
-      },
-    ],
-    [
-      'rejects with',
-      async () => {
-        throw Object.assign(new Error('mine'), { statusCode: 418 })
-      },
-    ],
-  ] as const) {
+  for (const [title, isRevoked] of failingCallbacks) {
     test(`an error that isRevoked ${title} is passed on unchanged and without a challenge`, async (t) => {
       const app = await createApp({ ...options, isRevoked })
       const response = await call(app, await issuer.token())
