@@ -441,3 +441,13 @@ suite('optional claims', () => {
 function zero(now: number): Case {
   return { rules: { clockTolerance: 0 }, now }
 }
+
+test('an inherited claim does not count as a value of claims, at any depth', (t) => {
+  const inherited = Object.create({ role: 'admin' }) as Record<string, unknown>
+  const failureFor = (values: ClaimRules['claims'], claims: object): unknown =>
+    validateClaims({ ...plain, claims: values }, {}, claims as Record<string, unknown>, clock).failure?.claim
+  const role = new Map([['role', ['admin']]])
+  t.assert.equal(failureFor(role, Object.assign(Object.create({ role: 'admin' }) as object, good)), 'role')
+  t.assert.equal(failureFor(new Map([['realm', role]]), { ...good, realm: inherited }), 'realm.role')
+  t.assert.equal(failureFor(role, { ...good, role: 'admin' }), undefined)
+})
