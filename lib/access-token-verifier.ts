@@ -97,7 +97,7 @@ export class AccessTokenVerifier {
    *
    * @param source - A verified token, or the Authorization header of a request.
    */
-  describe(source: AccessToken | string | undefined): {
+  eventDetails(source: AccessToken | string | undefined): {
     issuer: string | undefined
     kid: string | undefined
   } {

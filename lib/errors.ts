@@ -86,7 +86,7 @@ const unauthorized = (
 
 type RefusalName =
   | 'missingHeader'
-  | 'otherScheme'
+  | 'unsupportedScheme'
   | 'missingToken'
   | 'malformedHeader'
   | 'malformedToken'
@@ -101,7 +101,7 @@ type RefusalName =
 /** The refusals whose text is always the same. */
 export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   missingHeader: unauthorized('authorization_header_missing', 'Authorization header is expected'),
-  otherScheme: unauthorized('invalid_header', 'Authorization header must start with Bearer'),
+  unsupportedScheme: unauthorized('invalid_header', 'Authorization header must start with Bearer'),
   missingToken: unauthorized('invalid_header', 'Token not found', 'invalid_request'),
   malformedHeader: unauthorized(
     'invalid_header',

@@ -35,8 +35,8 @@ export function createHook<Request, Reply>(handler: Handler<Request, Reply>): Ho
       done(error)
       return undefined
     }
-    if (!done) return throwing(result)
-    if (result instanceof Promise) void throwing(result).then(() => done(), done)
+    if (!done) return rejectOnError(result)
+    if (result instanceof Promise) void rejectOnError(result).then(() => done(), done)
     else if (result) done(result)
     else done()
     return undefined
@@ -51,7 +51,7 @@ export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
 
-async function throwing(result: CheckResult): Promise<void> {
+async function rejectOnError(result: CheckResult): Promise<void> {
   let error: unknown
   try {
     error = await result

@@ -44,7 +44,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   ): JwksAuthError => {
     setRefusalHeaders(reply, prefix, refusal)
     if (diagnostics.tokenRefused.hasSubscribers) {
-      diagnostics.tokenRefused.publish({ code: refusal.code, ...verifier.describe(source) })
+      diagnostics.tokenRefused.publish({ code: refusal.code, ...verifier.eventDetails(source) })
     }
     return refusal
   }
@@ -143,7 +143,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
       if (result instanceof Promise) return result.then((error) => error ?? authorizeRequest(request, reply))
       return result ?? authorizeRequest(request, reply)
     }
-    return openApi.describe(createHook(handler), rule) as AuthenticateHook
+    return openApi.document(createHook(handler), rule) as AuthenticateHook
   }
 
   app.decorateRequest('user', null as unknown as JwksAuthUser)
@@ -153,8 +153,8 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     authenticate(request, reply, false)
   const optional: Handler<FastifyRequest, FastifyReply> = (request, reply) =>
     authenticate(request, reply, true)
-  app.decorate('authenticate', openApi.describe(createHook(required), {}) as AuthenticateHook)
-  const optionalHook = openApi.describe(createHook(optional), { isOptional: true })
+  app.decorate('authenticate', openApi.document(createHook(required), {}) as AuthenticateHook)
+  const optionalHook = openApi.document(createHook(optional), { isOptional: true })
   app.decorate('authenticateOptional', optionalHook as AuthenticateHook)
   app.decorate('authorize', authorize)
   app.decorate('jwksStatus', () => verifier.status())

@@ -40,7 +40,7 @@ export class OpenApi {
   }
 
   /** Remembers the requirements of a hook. */
-  describe<Hook extends object>(hook: Hook, requirements: Partial<Requirements>): Hook {
+  document<Hook extends object>(hook: Hook, requirements: Partial<Requirements>): Hook {
     this.#requirements.set(hook, { scope: [], anyScope: [], isOptional: false, ...requirements })
     return hook
   }

@@ -14,7 +14,7 @@ export function extractToken(authorization: string): Credentials | JwksAuthError
   if (isCanonical(authorization)) return { scheme: 'Bearer', token: authorization.slice(prefix.length) }
   const [scheme = '', token, ...rest] = authorization.split(/[ \t]+/).filter(Boolean)
   if (scheme === '') return new JwksAuthError(refusals.missingHeader)
-  if (scheme.toLowerCase() !== 'bearer') return new JwksAuthError(refusals.otherScheme)
+  if (scheme.toLowerCase() !== 'bearer') return new JwksAuthError(refusals.unsupportedScheme)
   if (token === undefined) return new JwksAuthError(refusals.missingToken)
   if (rest.length > 0) return new JwksAuthError(refusals.malformedHeader)
   return { scheme: 'Bearer', token }

@@ -74,7 +74,7 @@ export function createIssuer(settings: IssuerSettings, context: IssuerContext): 
     close: () => keys.close(),
     revoke() {
       issuer.freshUntil = -Infinity
-      expire(keys.verifiers())
+      endFreshness(keys.verifiers())
       keys.close()
     },
   }
@@ -129,7 +129,7 @@ function publishedKeys(
     onRemoved(keys) {
       const removed = new Set(keys.flatMap((key) => verifiers.get(key) ?? []))
       for (const key of keys) verifiers.delete(key)
-      expire(removed)
+      endFreshness(removed)
       onRemoved(removed)
     },
   })
@@ -154,6 +154,6 @@ function publishedKeys(
 }
 
 /** Cached tokens of these verifiers need a lookup of the key again. */
-function expire(verifiers: Iterable<KeyVerifier>): void {
+function endFreshness(verifiers: Iterable<KeyVerifier>): void {
   for (const verifier of verifiers) verifier.freshUntil = -Infinity
 }

@@ -26,7 +26,7 @@ export interface TokenTimes {
   /** The end of `maxTokenAge`. Infinite without that option. */
   readonly tooOldAt: number
   /** When the token may have been issued at the earliest. Only `maxTokenAge` sets it. */
-  readonly issuedAt: number
+  readonly earliestIssue: number
 }
 
 /** The result of all checks. */
@@ -72,7 +72,7 @@ export function validateTimes(times: TokenTimes, now: number): ClaimFailure | un
   if (now >= times.expiresAt) return failures.expired
   if (now < times.notBefore) return failures.notActive
   if (now >= times.tooOldAt) return failures.tooOld
-  return now < times.issuedAt ? failures.issuedInFuture : undefined
+  return now < times.earliestIssue ? failures.issuedInFuture : undefined
 }
 
 function timesOf(
@@ -84,7 +84,7 @@ function timesOf(
     expiresAt: exp * 1000 + clockTolerance,
     notBefore: nbf === undefined ? -Infinity : nbf * 1000 - clockTolerance,
     tooOldAt: maxTokenAge === undefined ? Infinity : issuedAt + maxTokenAge + clockTolerance,
-    issuedAt: issuedAt - clockTolerance,
+    earliestIssue: issuedAt - clockTolerance,
   }
 }
 

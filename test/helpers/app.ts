@@ -20,7 +20,7 @@ export async function call(
 }
 
 /** The parts of an answer of Fastify's error handler that the plugin decides, with the challenge. */
-export function verdict(response: LightMyRequestResponse): {
+export function readAnswer(response: LightMyRequestResponse): {
   status: number
   code: unknown
   message: unknown

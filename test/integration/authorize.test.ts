@@ -1,7 +1,7 @@
 import { suite, test } from 'node:test'
 import Fastify from 'fastify'
 import jwksAuth, { JwksAuthError, type AuthorizeOptions } from '../../lib/index.ts'
-import { call, createApp, verdict } from '../helpers/app.ts'
+import { call, createApp, readAnswer } from '../helpers/app.ts'
 import { LocalIssuer, now } from '../helpers/issuer.ts'
 
 /** Rules of routes: scopes, claims, step-up authentication (RFC 9470) and check. At the end: isRevoked. */
@@ -20,10 +20,10 @@ const forbidden = {
 async function ask(
   rule: AuthorizeOptions,
   claims: Record<string, unknown>,
-): Promise<ReturnType<typeof verdict>> {
+): Promise<ReturnType<typeof readAnswer>> {
   const app = await createApp(options)
   app.get('/', { onRequest: app.authorize(rule) }, async (request) => ({ code: request.user.sub }))
-  return verdict(await call(app, await issuer.token({ claims }), '/'))
+  return readAnswer(await call(app, await issuer.token({ claims }), '/'))
 }
 
 const failingCallbacks = [
@@ -166,7 +166,7 @@ suite('authentication', () => {
   test('a request that was not authenticated is authenticated before a rule is checked', async (t) => {
     const app = await createApp(options)
     app.get('/', { onRequest: app.authorize({ scope: 'a' }) }, async () => 'x')
-    t.assert.deepEqual(verdict(await app.inject('/')), {
+    t.assert.deepEqual(readAnswer(await app.inject('/')), {
       status: 401,
       code: 'authorization_header_missing',
       message: 'Authorization header is expected',
@@ -181,7 +181,7 @@ suite('authentication', () => {
       { onRequest: app.authenticateOptional, preHandler: app.authorize({ check: () => true }) },
       async () => 'x',
     )
-    t.assert.equal(verdict(await app.inject('/')).code, 'authorization_header_missing')
+    t.assert.equal(readAnswer(await app.inject('/')).code, 'authorization_header_missing')
   })
 
   test('a rule does not authenticate an authenticated request again', async (t) => {
@@ -325,7 +325,7 @@ suite('maxAuthAge', () => {
     const token = await issuer.token({ claims: { auth_time: now() - 50 } })
     for (const _ of [1, 2, 3]) t.assert.equal((await call(app, token, '/')).statusCode, 200)
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 20_000 })
-    t.assert.equal(verdict(await call(app, token, '/')).code, insufficient.code)
+    t.assert.equal(readAnswer(await call(app, token, '/')).code, insufficient.code)
   })
 })
 
@@ -455,7 +455,7 @@ suite('isRevoked', () => {
   test('a token that isRevoked reports is refused with 401 token_revoked', async (t) => {
     const app = await createApp({ ...options, isRevoked: ({ jti }) => jti === 'gone' })
     t.assert.equal((await call(app, await issuer.token({ claims: { jti: 'here' } }))).statusCode, 200)
-    t.assert.deepEqual(verdict(await call(app, await issuer.token({ claims: { jti: 'gone' } }))), {
+    t.assert.deepEqual(readAnswer(await call(app, await issuer.token({ claims: { jti: 'gone' } }))), {
       status: 401,
       code: 'token_revoked',
       message: 'token has been revoked',
@@ -470,7 +470,7 @@ suite('isRevoked', () => {
   ] as const) {
     test(`a token is refused if isRevoked returns ${title} instead of false`, async (t) => {
       const app = await createApp({ ...options, isRevoked: () => result as never })
-      t.assert.equal(verdict(await call(app, await issuer.token())).code, 'token_revoked')
+      t.assert.equal(readAnswer(await call(app, await issuer.token())).code, 'token_revoked')
     })
   }
 
@@ -487,14 +487,17 @@ suite('isRevoked', () => {
 
   test('isRevoked is not called for a token that is refused before', async (t) => {
     const app = await createApp({ ...options, isRevoked: () => t.assert.fail('asked') as never })
-    t.assert.equal(verdict(await call(app, await issuer.token({ claims: { exp: 1 } }))).code, 'token_expired')
+    t.assert.equal(
+      readAnswer(await call(app, await issuer.token({ claims: { exp: 1 } }))).code,
+      'token_expired',
+    )
   })
 
   for (const [title, isRevoked] of failingCallbacks) {
     test(`an error that isRevoked ${title} is passed on unchanged and without a challenge`, async (t) => {
       const app = await createApp({ ...options, isRevoked })
       const response = await call(app, await issuer.token())
-      t.assert.deepEqual(verdict(response), {
+      t.assert.deepEqual(readAnswer(response), {
         status: 418,
         code: undefined,
         message: 'mine',

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { SignJWT, type JWTHeaderParameters } from 'jose'
 import { canonicalAlgorithm } from '../../lib/jwt/algorithms.ts'
 import type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from '../../lib/index.ts'
-import { call, createApp, verdict } from '../helpers/app.ts'
+import { call, createApp, readAnswer } from '../helpers/app.ts'
 import { createKeyPair, LocalIssuer, now, sign, type KeyPair } from '../helpers/issuer.ts'
 
 async function signWithSecret(
@@ -71,7 +71,7 @@ suite('several issuers', () => {
       ],
     })
     const messages = await Promise.all(
-      [one, two].map(async (issuer) => verdict(await call(app, await issuer.token())).message),
+      [one, two].map(async (issuer) => readAnswer(await call(app, await issuer.token())).message),
     )
     t.assert.deepStrictEqual(messages, [
       'the audience does not match. expected: first',
@@ -206,7 +206,7 @@ suite('the name of an issuer', () => {
         issuers: [one, two].map(({ issuer }) => ({ issuer, audience: 'api' })),
       })
       const response = await call(app, await one.token({ claims: { iss: iss(one.issuer) } }))
-      t.assert.deepStrictEqual(verdict(response), {
+      t.assert.deepStrictEqual(readAnswer(response), {
         status: 401,
         code: 'invalid_claims',
         message: 'incorrect claims, please check the audience and issuer',
@@ -280,7 +280,7 @@ suite('published keys', () => {
       await using issuer = await LocalIssuer.start()
       await using app = await createApp({ issuer: issuer.issuer, audience: 'api' })
       const response = await call(app, await issuer.token({ header: { kid } }))
-      t.assert.strictEqual(verdict(response).message, 'Unable to find appropriate key')
+      t.assert.strictEqual(readAnswer(response).message, 'Unable to find appropriate key')
       t.assert.deepStrictEqual(issuer.requests, [])
     })
   }

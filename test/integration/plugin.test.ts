@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import fastifyAuth from '@fastify/auth'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import jwksAuth, { JwksAuthError, type AuthenticateHook } from '../../lib/index.ts'
-import { call, createApp, verdict } from '../helpers/app.ts'
+import { call, createApp, readAnswer } from '../helpers/app.ts'
 import { LocalIssuer } from '../helpers/issuer.ts'
 
 const issuer = await LocalIssuer.start()
@@ -51,7 +51,7 @@ suite('authenticate', () => {
       const accepted = await app.inject({ method: 'POST', url: '/', headers, payload: { a: 1 } })
       t.assert.deepEqual(accepted.json(), { sub: 'someone', body: { a: 1 } })
       const refused = await app.inject({ method: 'POST', url: '/', payload: { a: 1 } })
-      t.assert.equal(verdict(refused).code, 'authorization_header_missing')
+      t.assert.equal(readAnswer(refused).code, 'authorization_header_missing')
     })
   }
 
@@ -90,7 +90,7 @@ suite('authenticate', () => {
       await app.authenticate(request, reply)
       return request.user.sub
     })
-    t.assert.equal(verdict(await app.inject('/')).code, 'authorization_header_missing')
+    t.assert.equal(readAnswer(await app.inject('/')).code, 'authorization_header_missing')
     t.assert.equal((await call(app, await issuer.token(), '/')).body, 'someone')
   })
 
@@ -119,7 +119,7 @@ suite('authenticate', () => {
     t.assert.equal(byToken.json<{ user: { sub: string } }>().user.sub, 'someone')
     const byKey = await app.inject({ url: '/', headers: { 'x-key': 'good' } })
     t.assert.deepEqual(byKey.json(), { user: null })
-    t.assert.equal(verdict(await app.inject('/')).code, 'authorization_header_missing')
+    t.assert.equal(readAnswer(await app.inject('/')).code, 'authorization_header_missing')
   })
 
   test('an error that is no refusal is passed on without a challenge', async (t) => {
@@ -183,11 +183,11 @@ suite('the instance that verifies a request', () => {
   test('a request is verified in a scope that was declared before the plugin', async (t) => {
     const app = await createOlder()
     for (const url of ['/secured', '/scope']) {
-      t.assert.equal(verdict(await app.inject(url)).code, 'authorization_header_missing', url)
-      t.assert.equal(verdict(await call(app, 'opaque', url)).code, 'invalid_header', url)
+      t.assert.equal(readAnswer(await app.inject(url)).code, 'authorization_header_missing', url)
+      t.assert.equal(readAnswer(await call(app, 'opaque', url)).code, 'invalid_header', url)
     }
     t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
-    t.assert.equal(verdict(await call(app, 'opaque', '/optional')).code, 'invalid_header')
+    t.assert.equal(readAnswer(await call(app, 'opaque', '/optional')).code, 'invalid_header')
     const token = await issuer.token({ claims: { scope: 'a' } })
     for (const url of ['/secured', '/scope'])
       t.assert.equal((await call(app, token, url)).statusCode, 200, url)
@@ -204,8 +204,8 @@ suite('the instance that verifies a request', () => {
         if (hooks.length === 2) scope.get('/both', { onRequest: hooks }, async () => 'in')
       })
     }
-    t.assert.equal(verdict(await call(app, await issuer.token(), '/both')).code, 'invalid_claims')
-    t.assert.equal(verdict(await call(app, await other.token(), '/both')).code, 'invalid_claims')
+    t.assert.equal(readAnswer(await call(app, await issuer.token(), '/both')).code, 'invalid_claims')
+    t.assert.equal(readAnswer(await call(app, await other.token(), '/both')).code, 'invalid_claims')
   })
 
   test('a request is verified although the application has set accessToken', async (t) => {
@@ -241,7 +241,7 @@ suite('authenticateOptional', () => {
   test('authenticateOptional refuses an expired token', async (t) => {
     const app = await createApp(options)
     const response = await call(app, await issuer.token({ claims: { exp: 1 } }), '/optional')
-    t.assert.equal(verdict(response).code, 'token_expired')
+    t.assert.equal(readAnswer(response).code, 'token_expired')
   })
 })
 
@@ -315,7 +315,7 @@ suite('getToken', () => {
     const app = await createApp({ ...options, getToken: fromQuery })
     const token = await issuer.token()
     t.assert.equal((await app.inject(`/secured?token=${token}`)).statusCode, 200)
-    t.assert.equal(verdict(await call(app, token)).code, 'authorization_header_missing')
+    t.assert.equal(readAnswer(await call(app, token)).code, 'authorization_header_missing')
     t.assert.deepEqual((await call(app, token, '/optional')).json(), { user: null })
   })
 
@@ -328,7 +328,7 @@ suite('getToken', () => {
     test(`${title} from getToken is not a readable token`, async (t) => {
       const app = await createApp({ ...options, getToken: () => value as never })
       for (const url of ['/secured', '/optional']) {
-        t.assert.equal(verdict(await app.inject(url)).message, 'Unable to parse authentication token.')
+        t.assert.equal(readAnswer(await app.inject(url)).message, 'Unable to parse authentication token.')
       }
     })
   }
@@ -336,12 +336,12 @@ suite('getToken', () => {
   test('getToken may be asynchronous', async (t) => {
     const app = await createApp({ ...options, getToken: async (request) => fromQuery(request) })
     t.assert.equal((await app.inject(`/secured?token=${await issuer.token()}`)).statusCode, 200)
-    t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
+    t.assert.equal(readAnswer(await app.inject('/secured')).code, 'authorization_header_missing')
   })
 
   test('null from getToken is no token', async (t) => {
     const app = await createApp({ ...options, getToken: () => null as never })
-    t.assert.equal(verdict(await app.inject('/secured')).code, 'authorization_header_missing')
+    t.assert.equal(readAnswer(await app.inject('/secured')).code, 'authorization_header_missing')
     t.assert.deepEqual((await app.inject('/optional')).json(), { user: null })
   })
 
@@ -358,7 +358,7 @@ suite('getToken', () => {
     test(`an error that getToken ${title} is passed on unchanged and without a challenge`, async (t) => {
       const app = await createApp({ ...options, getToken })
       for (const url of ['/secured', '/optional']) {
-        t.assert.deepEqual(verdict(await app.inject(url)), {
+        t.assert.deepEqual(readAnswer(await app.inject(url)), {
           status: 418,
           code: undefined,
           message: 'mine',
@@ -409,7 +409,7 @@ suite('formatUser', () => {
       let left: unknown
       app.addHook('onResponse', async (request) => void (left = [request.user, request.accessToken]))
       const response = await call(app, await issuer.token())
-      t.assert.deepEqual(verdict(response), {
+      t.assert.deepEqual(readAnswer(response), {
         status: 401,
         code: 'invalid_claims',
         message: 'mine',

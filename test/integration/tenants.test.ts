@@ -9,7 +9,7 @@ import jwksAuth, {
 } from '../../lib/index.ts'
 import { AccessTokenVerifier } from '../../lib/access-token-verifier.ts'
 import { readPluginOptions } from '../../lib/options/plugin-options.ts'
-import { call, createApp, verdict } from '../helpers/app.ts'
+import { call, createApp, readAnswer } from '../helpers/app.ts'
 import { eventsOf } from '../helpers/events.ts'
 import { createKeyPair, sendJson, sign, LocalIssuer, unsignedToken, until } from '../helpers/issuer.ts'
 
@@ -109,7 +109,7 @@ suite('issuers as a function', () => {
     for (const resolve of [api.resolve, () => undefined, () => null as never]) {
       api.resolve = resolve
       const response = await call(api.app, await unknown.token())
-      t.assert.deepEqual(verdict(response), unknownIssuer)
+      t.assert.deepEqual(readAnswer(response), unknownIssuer)
       api.elapsed += 10_000
     }
     t.assert.deepEqual(unknown.requests, [])
@@ -197,7 +197,10 @@ suite('keys of tenants', () => {
     const api = await Api.start(t)
     api.resolve = () => ({ issuer: issuer.issuer, audience: 'api' })
     for (const iss of ['https://unknown.example', `${issuer.issuer}/`, issuer.issuer.toUpperCase()]) {
-      t.assert.deepEqual(verdict(await call(api.app, await issuer.token({ claims: { iss } }))), unknownIssuer)
+      t.assert.deepEqual(
+        readAnswer(await call(api.app, await issuer.token({ claims: { iss } }))),
+        unknownIssuer,
+      )
     }
     t.assert.deepEqual(issuer.requests, [])
     t.assert.equal(await api.request(issuer.token()), issuer.issuer)
@@ -227,7 +230,7 @@ suite('changes of a tenant', () => {
     api.elapsed = interval - 60_000
     t.assert.equal(await api.request(token), issuer.issuer)
     api.elapsed = interval
-    t.assert.deepEqual(verdict(await call(api.app, token)), unknownIssuer)
+    t.assert.deepEqual(readAnswer(await call(api.app, token)), unknownIssuer)
     t.assert.equal(await api.request(issuer.token()), 'invalid_claims')
   })
 
@@ -357,7 +360,7 @@ suite('failures of the function', () => {
         api.resolve = how === 'throwing' ? fail : async () => fail()
         const refusals = eventsOf(t, diagnostics.tokenRefused)
         for (let times = 0; times < 2; times += 1) {
-          const { challenge, ...response } = verdict(await call(api.app, await issuer.token()))
+          const { challenge, ...response } = readAnswer(await call(api.app, await issuer.token()))
           t.assert.deepEqual([response.status, response.message, challenge], [status, message, undefined])
         }
         t.assert.deepEqual([api.newCalls(), refusals], [2, []])
@@ -372,7 +375,7 @@ suite('failures of the function', () => {
     await using issuer = await LocalIssuer.start()
     const api = await Api.start(t, { jwks: { cooldown: 5_000 } })
     api.add(issuer, { clockTolerance: -1 })
-    t.assert.deepEqual(verdict(await call(api.app, await issuer.token())), unknownIssuer)
+    t.assert.deepEqual(readAnswer(await call(api.app, await issuer.token())), unknownIssuer)
     api.add(issuer)
     api.elapsed = 5_000
     t.assert.equal(await api.request(issuer.token()), issuer.issuer)
@@ -487,10 +490,10 @@ suite('other features with issuers as a function', () => {
     for (let round = 0; round < 4; round += 1) {
       t.assert.equal((await call(app, tokens.one, '/one')).body, one.issuer)
       t.assert.equal((await call(app, tokens.two, '/two')).body, two.issuer)
-      t.assert.equal(verdict(await call(app, tokens.one, '/two')).code, 'invalid_claims')
-      t.assert.equal(verdict(await call(app, tokens.two, '/one')).code, 'invalid_claims')
-      t.assert.equal(verdict(await call(app, forged.one, '/one')).code, 'token_invalid_signature')
-      t.assert.equal(verdict(await call(app, forged.two, '/two')).code, 'token_invalid_signature')
+      t.assert.equal(readAnswer(await call(app, tokens.one, '/two')).code, 'invalid_claims')
+      t.assert.equal(readAnswer(await call(app, tokens.two, '/one')).code, 'invalid_claims')
+      t.assert.equal(readAnswer(await call(app, forged.one, '/one')).code, 'token_invalid_signature')
+      t.assert.equal(readAnswer(await call(app, forged.two, '/two')).code, 'token_invalid_signature')
     }
   })
 })

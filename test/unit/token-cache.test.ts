@@ -13,7 +13,7 @@ const createVerifier = (): KeyVerifier => ({
   freshUntil: Infinity,
 })
 const verifier = createVerifier()
-const times = { expiresAt: Infinity, notBefore: -Infinity, tooOldAt: Infinity, issuedAt: -Infinity }
+const times = { expiresAt: Infinity, notBefore: -Infinity, tooOldAt: Infinity, earliestIssue: -Infinity }
 
 const rawOf = (index: number): string => `${'x'.repeat(50)}${index}`
 const tokenOf = (raw: string, claims: AccessTokenClaims = { iss: '', exp: 0 }): AccessToken =>

@@ -1,7 +1,7 @@
 import { suite, test } from 'node:test'
 import type { JwksAuthOptions } from '../../../lib/index.ts'
 import { encodeToken, keySigner, secretSigner } from '../../../lib/testing/test-token.ts'
-import { call, createApp, verdict } from '../../helpers/app.ts'
+import { call, createApp, readAnswer } from '../../helpers/app.ts'
 import { createKeyPair, now, LocalIssuer } from '../../helpers/issuer.ts'
 
 /** Accepted tokens, which may be cached, must not change the answers to other tokens. */
@@ -102,7 +102,7 @@ suite('answers after accepted tokens', () => {
         const rounds = []
         for (let round = 0; round < 4; round += 1) {
           const response = await call(app, token)
-          rounds.push(response.statusCode === 200 ? response.json() : verdict(response))
+          rounds.push(response.statusCode === 200 ? response.json() : readAnswer(response))
         }
         t.assert.deepEqual(new Set(rounds.map((answer) => JSON.stringify(answer))).size, 1)
         answers.push(rounds[0])
@@ -163,7 +163,7 @@ suite('tokens after an accepted one', () => {
         t.assert.equal(accepted.json<{ user: { sub: string } }>().user.sub, sub)
       }
       const forged = await call(app, `${token('third').slice(0, -9)}AAAAAAAAA`)
-      t.assert.equal(verdict(forged).code, 'token_invalid_signature')
+      t.assert.equal(readAnswer(forged).code, 'token_invalid_signature')
     })
   }
 })

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import { exportSPKI, importJWK, type CryptoKey } from 'jose'
-import { call, createApp, verdict } from '../../helpers/app.ts'
+import { call, createApp, readAnswer } from '../../helpers/app.ts'
 import { allChangedTokens, changedTokens } from '../../helpers/changed-tokens.ts'
 import { createKeyPair, sign, LocalIssuer, unsignedToken } from '../../helpers/issuer.ts'
 
@@ -25,7 +25,7 @@ suite('no signature', () => {
     for (const signature of ['', 'AAAA']) {
       test(`a token with alg ${JSON.stringify(alg)} and the signature "${signature}" is refused for its algorithm`, async (t) => {
         const token = unsignedToken({ alg, kid: 'known' }, issuer.claims(), signature)
-        t.assert.equal(verdict(await call(app, token)).code, 'invalid_algorithm')
+        t.assert.equal(readAnswer(await call(app, token)).code, 'invalid_algorithm')
       })
     }
   }
@@ -33,14 +33,14 @@ suite('no signature', () => {
   for (const alg of [undefined, null, 1, ['RS256'], { RS256: 1 }, 'constructor', '__proto__']) {
     test(`a token with alg ${JSON.stringify(alg)} is refused for its algorithm`, async (t) => {
       const token = unsignedToken({ alg, kid: 'known' }, issuer.claims(), 'AAAA')
-      t.assert.equal(verdict(await call(app, token)).code, 'invalid_algorithm')
+      t.assert.equal(readAnswer(await call(app, token)).code, 'invalid_algorithm')
     })
   }
 
   for (const signature of ['', 'A', 'AA', 'AAAA', '!!!!', '=']) {
     test(`a token with the signature "${signature}" is refused for its signature`, async (t) => {
       const token = unsignedToken({ alg: 'RS256', kid: 'known' }, issuer.claims(), signature)
-      t.assert.equal(verdict(await call(app, token)).code, 'token_invalid_signature')
+      t.assert.equal(readAnswer(await call(app, token)).code, 'token_invalid_signature')
     })
   }
 })
@@ -70,7 +70,7 @@ suite('HMAC with the public key', async () => {
       test(`a token that is signed by ${alg} with ${form} is refused for its algorithm`, async (t) => {
         const input = unsignedToken({ alg, kid: 'known' }, issuer.claims()).slice(0, -1)
         const signature = createHmac(hash, secret).update(input).digest('base64url')
-        t.assert.equal(verdict(await call(app, `${input}.${signature}`)).code, 'invalid_algorithm')
+        t.assert.equal(readAnswer(await call(app, `${input}.${signature}`)).code, 'invalid_algorithm')
       })
     }
   }
@@ -79,7 +79,7 @@ suite('HMAC with the public key', async () => {
     test(`a token with an HMAC of the public key as ${alg} signature is refused`, async (t) => {
       const input = unsignedToken({ alg, kid: 'known' }, issuer.claims()).slice(0, -1)
       const signature = createHmac('sha256', pem).update(input).digest('base64url')
-      t.assert.equal(verdict(await call(app, `${input}.${signature}`)).status, 401)
+      t.assert.equal(readAnswer(await call(app, `${input}.${signature}`)).status, 401)
     })
   }
 })
@@ -112,7 +112,7 @@ suite('keys and URLs in a token', () => {
     }
     for (const iss of [address, `${issuer.issuer}@${address.slice(7)}`, `${issuer.issuer}.evil.example`]) {
       const response = await call(app, await sign(attacker, issuer.claims({ iss })))
-      t.assert.equal(verdict(response).code, 'invalid_claims', iss)
+      t.assert.equal(readAnswer(response).code, 'invalid_claims', iss)
     }
     t.assert.equal(visits, 0)
     const usual = new Set(issuer.requests.slice(0, before))
@@ -136,7 +136,7 @@ suite('keys and URLs in a token', () => {
       '',
     ]) {
       t.assert.equal(
-        verdict(await call(fresh, await quiet.token({ claims: { iss } }))).code,
+        readAnswer(await call(fresh, await quiet.token({ claims: { iss } }))).code,
         'invalid_claims',
       )
     }
@@ -180,7 +180,7 @@ suite('a changed token', () => {
     const [first, second] = [await issuer.token(), await issuer.token({ claims: { sub: 'admin' } })]
     const [header, , signature] = first.split('.')
     t.assert.equal(
-      verdict(await call(app, `${header}.${second.split('.')[1]}.${signature}`)).code,
+      readAnswer(await call(app, `${header}.${second.split('.')[1]}.${signature}`)).code,
       'token_invalid_signature',
     )
   })

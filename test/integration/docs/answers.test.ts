@@ -4,7 +4,7 @@ import { after, suite, test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
 import jwksAuth, { type AuthorizeOptions, type JwksAuthOptions } from '../../../lib/index.ts'
 import { refusals } from '../../../lib/errors.ts'
-import { call, createApp, verdict } from '../../helpers/app.ts'
+import { call, createApp, readAnswer } from '../../helpers/app.ts'
 import {
   createKeyPair,
   LocalIssuer,
@@ -166,7 +166,7 @@ suite('the answers of docs/answers.md', () => {
     for (const [title, provoke] of Object.entries(provocations[row] ?? {})) {
       test(`${title} is answered ${answer.status} ${answer.code}`, async (t: TestContext) => {
         const response = await provoke()
-        t.assert.deepEqual(verdict(response), answer)
+        t.assert.deepEqual(readAnswer(response), answer)
         t.assert.equal(response.headers['retry-after'], answer.status === 503 ? '1' : undefined)
       })
     }
@@ -196,14 +196,14 @@ suite('the answers of docs/answers.md', () => {
 
   test('several audiences are joined by commas in the message', async (t) => {
     const response = await signed({}, { audience: ['a', 'b'] })()
-    t.assert.equal(verdict(response).message, 'the audience does not match. expected: a, b')
+    t.assert.equal(readAnswer(response).message, 'the audience does not match. expected: a, b')
   })
 
   test('a crit header is refused before any other part of the token is checked', async (t) => {
     const requests = issuer.requests.length
     const bad = { alg: 'RS256', kid: 'x', crit: ['exp'], exp: 1 }
     const response = await call(app, unsignedToken(bad, { iss: issuer.issuer }))
-    t.assert.equal(verdict(response).message, 'Unable to parse authentication token.')
+    t.assert.equal(readAnswer(response).message, 'Unable to parse authentication token.')
     t.assert.equal(issuer.requests.length, requests)
   })
 

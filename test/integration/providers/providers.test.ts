@@ -1,7 +1,7 @@
 import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { SignJWT } from 'jose'
-import { call, createApp, verdict } from '../../helpers/app.ts'
+import { call, createApp, readAnswer } from '../../helpers/app.ts'
 import { changedTokens } from '../../helpers/changed-tokens.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
 import { createKeyPair, LocalIssuer, now, sendJson, sign } from '../../helpers/issuer.ts'
@@ -47,7 +47,7 @@ for (const [name, shape] of Object.entries(shapes)) {
     for (const [title, [code, claims]] of Object.entries(shape.wrong)) {
       test(`${name}: ${title} is refused`, async (t) => {
         const { app } = await setUp(t, shape)
-        t.assert.equal(verdict(await call(app, await tokenOf(shape, claims))).code, code)
+        t.assert.equal(readAnswer(await call(app, await tokenOf(shape, claims))).code, code)
       })
     }
   })
@@ -55,7 +55,7 @@ for (const [name, shape] of Object.entries(shapes)) {
 
 test('Google: an opaque access token is refused', async (t) => {
   const { app, urls } = await setUp(t, shapes['Google, ID tokens']!)
-  t.assert.equal(verdict(await call(app, 'ya29.a0AfExample')).code, 'invalid_header')
+  t.assert.equal(readAnswer(await call(app, 'ya29.a0AfExample')).code, 'invalid_header')
   t.assert.deepEqual(urls, [])
 })
 
@@ -69,7 +69,7 @@ test('Auth0: tokens with HS256 and the client secret are accepted for the client
       .setExpirationTime('1h')
       .sign(secret)
   t.assert.equal((await call(app, await token('client'))).statusCode, 200)
-  t.assert.equal(verdict(await call(app, await token('other'))).code, 'invalid_audience')
+  t.assert.equal(readAnswer(await call(app, await token('other'))).code, 'invalid_audience')
   for (const changed of changedTokens(await token('client'))) {
     t.assert.equal((await call(app, changed)).statusCode, 401)
   }

@@ -4,7 +4,7 @@ import { stepUp } from '../../../docs/examples/step-up-client.ts'
 import { build as buildStepUp } from '../../../docs/examples/step-up.ts'
 import { build as buildTenants, type Tenants } from '../../../docs/examples/tenants.ts'
 import type { JwksAuthOptions } from '../../../lib/index.ts'
-import { call, createApp, verdict } from '../../helpers/app.ts'
+import { call, createApp, readAnswer } from '../../helpers/app.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
 import { LocalIssuer, now } from '../../helpers/issuer.ts'
 import { setUp } from '../../helpers/recipe.ts'
@@ -71,8 +71,8 @@ test('tenants that have signed up are accepted, each with the keys of its own is
     const response = await call(app, await issuer.token(), '/me')
     t.assert.deepEqual(response.json(), { tenant: issuer.path, user: 'someone' })
   }
-  t.assert.equal(verdict(await call(app, await unknown.token(), '/me')).code, 'invalid_claims')
+  t.assert.equal(readAnswer(await call(app, await unknown.token(), '/me')).code, 'invalid_claims')
   const forged = await one.token({ key: two.key })
-  t.assert.equal(verdict(await call(app, forged, '/me')).code, 'invalid_header')
+  t.assert.equal(readAnswer(await call(app, forged, '/me')).code, 'invalid_header')
   t.assert.deepEqual(unknown.requests, [])
 })

@@ -10,7 +10,7 @@ import { build as buildOpenApi } from '../../../docs/examples/openapi.ts'
 import { build as buildRateLimit } from '../../../docs/examples/rate-limit.ts'
 import { build as buildTypeBox } from '../../../docs/examples/typebox.ts'
 import jwksAuth, { type IssuerOptions } from '../../../lib/index.ts'
-import { call, verdict } from '../../helpers/app.ts'
+import { call, readAnswer } from '../../helpers/app.ts'
 import { setUp } from '../../helpers/recipe.ts'
 
 /** The recipes that combine the plugin with another one. */
@@ -22,8 +22,8 @@ test('with @fastify/cookie a token is read from its cookie only', async (t) => {
   t.assert.equal(accepted.body, 'someone')
   const forged = await app.inject({ url: '/me', cookies: { access_token: `${token}x` } })
   t.assert.equal(forged.statusCode, 401)
-  t.assert.equal(verdict(await app.inject('/me')).code, 'authorization_header_missing')
-  t.assert.equal(verdict(await call(app, token, '/me')).code, 'authorization_header_missing')
+  t.assert.equal(readAnswer(await app.inject('/me')).code, 'authorization_header_missing')
+  t.assert.equal(readAnswer(await call(app, token, '/me')).code, 'authorization_header_missing')
 })
 
 test('with @fastify/cors a preflight needs no token, and the next request needs one and can read its challenge', async (t) => {
@@ -130,7 +130,7 @@ test('with @fastify/swagger the OpenAPI document has the scopes that the routes 
   const token = await issuer.token()
   const powerful = await issuer.token({ claims: { scope: 'read:orders admin' } })
   for (const path of ['/orders', '/users']) {
-    t.assert.equal(verdict(await call(app, token, path)).code, 'insufficient_scope')
+    t.assert.equal(readAnswer(await call(app, token, path)).code, 'insufficient_scope')
     t.assert.equal((await call(app, powerful, path)).statusCode, 200)
   }
   t.assert.equal((await call(app, token, '/me')).body, 'someone')

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { suite, test } from 'node:test'
 import { createTestIssuer } from '../../../lib/testing/index.ts'
-import { call, createApp, verdict } from '../../helpers/app.ts'
+import { call, createApp, readAnswer } from '../../helpers/app.ts'
 import { get } from './get.ts'
 
 const isRefused = ({ cause }: Error): boolean => (cause as { code?: string }).code === 'ECONNREFUSED'
@@ -19,7 +19,7 @@ suite('outages of a test issuer', () => {
     await issuer.goDown()
     await ended
     await t.assert.rejects(fetch(jwksUri), isRefused)
-    t.assert.equal(verdict(await call(app, issuer.token())).code, 'jwks_unavailable')
+    t.assert.equal(readAnswer(await call(app, issuer.token())).code, 'jwks_unavailable')
     await issuer.comeBack()
     t.assert.equal(issuer.jwksUri, jwksUri)
     t.assert.deepEqual(await get(jwksUri), { keys: [issuer.key.jwk] })

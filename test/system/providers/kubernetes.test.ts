@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { build } from '../../../docs/examples/kubernetes.ts'
-import { call, verdict } from '../../helpers/app.ts'
+import { call, readAnswer } from '../../helpers/app.ts'
 import { createCertificate, skip } from '../../helpers/certificate.ts'
 import { createKeyPair, now, sign } from '../../helpers/issuer.ts'
 
@@ -69,7 +69,7 @@ suite('Kubernetes service accounts', { skip }, () => {
   for (const [title, [code, others]] of Object.entries(wrong)) {
     test(`Kubernetes: ${title} is refused`, async (t) => {
       const { app } = await setUp(t)
-      t.assert.equal(verdict(await call(app, await token(others), '/orders')).code, code)
+      t.assert.equal(readAnswer(await call(app, await token(others), '/orders')).code, code)
     })
   }
 })

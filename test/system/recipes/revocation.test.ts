@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { build } from '../../../docs/examples/revocation.ts'
-import { call, verdict } from '../../helpers/app.ts'
+import { call, readAnswer } from '../../helpers/app.ts'
 import { LocalIssuer } from '../../helpers/issuer.ts'
 import { skip, startRedis } from '../../helpers/redis.ts'
 import { setUp } from '../../helpers/recipe.ts'
@@ -46,12 +46,12 @@ suite('a deny-list in Redis', { skip }, () => {
     const redis = await startRedis()
     t.after(() => redis.stop())
     const { issuer, app } = await setUp(t, (options) => build(options, redis.path))
-    t.assert.equal(verdict(await call(app, await issuer.token(), '/me')).code, 'invalid_claims')
+    t.assert.equal(readAnswer(await call(app, await issuer.token(), '/me')).code, 'invalid_claims')
     const claims = issuer.claims({ jti: 'one' })
     const token = await issuer.token({ claims })
     const headers = { authorization: `Bearer ${token}` }
     await app.inject({ method: 'POST', url: '/logout', headers })
-    t.assert.deepEqual(verdict(await call(app, token, '/me')), {
+    t.assert.deepEqual(readAnswer(await call(app, token, '/me')), {
       status: 401,
       code: 'token_revoked',
       message: 'token has been revoked',
