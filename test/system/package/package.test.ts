@@ -64,6 +64,11 @@ suite('the packed package, installed by a user', () => {
     ])
   })
 
+  test('the store in Redis loads nothing but the assertions about options', (t) => {
+    const loaded = loadedBy(join(dist, 'stores/redis.js'))
+    t.assert.deepEqual([...loaded], [join(dist, 'stores/redis.js'), join(dist, 'options/assert.js')])
+  })
+
   test('the plugin loads get-jwks and its dependencies with the first fetch', (t: TestContext) => {
     const packages = [...loadedBy(join(dist, 'index.js'))].filter(
       (module) => !isAbsolute(module) && !module.startsWith('node:'),

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import jwksAuth, { JwksAuthError, type JwksAuthOptions } from 'fastify-jwks-auth'
+import { redisStore, type RedisStore } from 'fastify-jwks-auth/redis'
 import { createTestIssuer, createTestKey, type TestIssuer } from 'fastify-jwks-auth/testing'
 
 declare module 'fastify-jwks-auth' {
@@ -36,3 +37,11 @@ const token: string = issuer.token(
 )
 const kid: string = issuer.rotate({ keepOld: false }).jwk.kid
 await app.inject({ url: '/', headers: { authorization: `Bearer ${token}${kid}` } })
+
+const store: RedisStore = redisStore(
+  { sendCommand: async (args: string[]) => args.length },
+  { prefix: 'api:' },
+)
+const isNew: boolean = await store.add('id', 1000)
+const value: string | undefined = await store.get('key')
+await store.set('key', `${isNew}${value}`, 1000)

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import jwksAuth from 'fastify-jwks-auth'
+import { redisStore } from 'fastify-jwks-auth/redis'
 import { createTestIssuer, TestIssuer } from 'fastify-jwks-auth/testing'
 
 const app = Fastify()
@@ -18,3 +19,5 @@ createTestIssuer({ algorithm: 'none' }) // wrong: an issuer signs
 createTestIssuer({ audiense: 'api' }) // wrong: no such option
 createTestIssuer().then((issuer) => issuer.token({}, { expiresIn: '1h' })) // wrong: milliseconds
 new TestIssuer() // wrong: createTestIssuer makes one
+redisStore({ get: async () => null }) // wrong: no client of Redis
+redisStore({ sendCommand: async () => null }, { prefix: 1 }) // wrong: text
