@@ -7,9 +7,12 @@ export type ConfiguredIssuer = { audience: string } & (
 )
 
 export interface Config {
-  port: number
-  /** Default: 8001. With the embedded issuer it is any free port if 8001 can't be used. */
+  /** Default: 8000, or any free port if 8000 is taken. */
+  port?: number | undefined
+  /** Default: 8001. With the embedded issuer it is any free port if 8001 is taken. */
   pagePort?: number | undefined
+  /** The port of the embedded issuer. Default: 8002, or any free port if 8002 is taken. */
+  issuerPort?: number | undefined
   /** The origins that may call the API from a browser. Default: every origin. */
   origins?: string[] | undefined
   /** Default: the embedded issuer. */
@@ -23,6 +26,7 @@ export class ConfigError extends Error {}
 
 const names = [
   'ISSUER',
+  'AUDIENCE',
   'AUTH0_DOMAIN',
   'API_ID',
   'AUTH0_AUDIENCE',
@@ -30,6 +34,9 @@ const names = [
   'AUTH0_CLIENT_SECRET',
   'AUTH0_SPA_CLIENT_ID',
 ] as const
+
+/** Three names for one value: the one of this demo, and those of the two quickstarts. */
+const audienceNames = ['AUDIENCE', 'AUTH0_AUDIENCE', 'API_ID'] as const
 
 type Name = (typeof names)[number]
 type Variables = Partial<Record<Name, string>>
@@ -40,6 +47,7 @@ const schema = {
   properties: {
     PORT: port,
     PAGE_PORT: port,
+    ISSUER_PORT: port,
     CORS_ORIGIN: { type: 'string' },
     ...Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
   },
@@ -55,10 +63,13 @@ export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config
   } catch (error) {
     throw new ConfigError(explain(error), { cause: error })
   }
-  const { PORT, PAGE_PORT, CORS_ORIGIN, ...variables } = withoutEmpty(reader.getEnvs<Variables & Settings>())
+  const { PORT, PAGE_PORT, ISSUER_PORT, CORS_ORIGIN, ...variables } = withoutEmpty(
+    reader.getEnvs<Variables & Settings>(),
+  )
   return {
-    port: PORT ?? 8000,
+    port: PORT,
     pagePort: PAGE_PORT,
+    issuerPort: ISSUER_PORT,
     origins: CORS_ORIGIN === undefined ? undefined : parseOrigins(CORS_ORIGIN),
     issuer: configuredIssuer(variables),
     spaClientId: variables.AUTH0_SPA_CLIENT_ID,
@@ -68,6 +79,7 @@ export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config
 interface Settings {
   PORT?: number
   PAGE_PORT?: number
+  ISSUER_PORT?: number
   CORS_ORIGIN?: string
 }
 
@@ -85,16 +97,17 @@ function parseOrigins(list: string): string[] | undefined {
 }
 
 function configuredIssuer(variables: Variables): ConfiguredIssuer | undefined {
-  const { ISSUER, API_ID, AUTH0_AUDIENCE, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET } = variables
+  const { ISSUER, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET } = variables
   if (Object.keys(variables).length === 0) return undefined
 
-  if (API_ID && AUTH0_AUDIENCE && API_ID !== AUTH0_AUDIENCE) {
+  const audiences = audienceNames.filter((name) => variables[name])
+  if (new Set(audiences.map((name) => variables[name])).size > 1) {
     throw new ConfigError(
-      'API_ID and AUTH0_AUDIENCE are two names for the same value, but they differ. Set only one of them.',
+      `${audiences.join(' and ')} are names for the same value, but they differ. Set only one of them.`,
     )
   }
   if (ISSUER) {
-    const [issuer, audience] = requireOnly(variables, ['ISSUER'], ['AUTH0_AUDIENCE', 'API_ID'])
+    const [issuer, audience] = requireOnly(variables, ['ISSUER'], audienceNames)
     return { issuer, audience }
   }
   if (AUTH0_CLIENT_ID || AUTH0_CLIENT_SECRET) {
@@ -105,7 +118,7 @@ function configuredIssuer(variables: Variables): ConfiguredIssuer | undefined {
   const { AUTH0_SPA_CLIENT_ID: spa, ...tenant } = variables
   if (spa && !tenant.AUTH0_DOMAIN)
     throw new ConfigError('AUTH0_SPA_CLIENT_ID is set, but AUTH0_DOMAIN is missing.')
-  const [domain, audience] = requireOnly(tenant, ['AUTH0_DOMAIN', 'ISSUER'], ['API_ID', 'AUTH0_AUDIENCE'])
+  const [domain, audience] = requireOnly(tenant, ['AUTH0_DOMAIN', 'ISSUER'], audienceNames)
   return { domain, audience }
 }
 
@@ -125,7 +138,7 @@ function requireOnly<const Required extends readonly (readonly Name[])[]>(
   const conflicting = names.filter((name) => variables[name] && !known.includes(name))
   const missing = required
     .filter((aliases) => !valueOf(aliases))
-    .map(([name, alias]) => (alias ? `${name} (or ${alias})` : name))
+    .map(([name, ...aliases]) => (aliases.length > 0 ? `${name} (or ${aliases.join(' or ')})` : name))
 
   const problems: string[] = []
   if (missing.length > 0) {
@@ -152,7 +165,7 @@ function withoutEmpty<T extends object>(variables: T): T {
 function explain(error: unknown): string {
   // The schema accepts any string, so an invalid port is the only error that it can report.
   if (error instanceof Error && 'errors' in error) {
-    const name = error.message.includes('PAGE_PORT') ? 'PAGE_PORT' : 'PORT'
+    const [name] = /\b(?:PAGE_|ISSUER_)?PORT\b/.exec(error.message) ?? ['PORT']
     return `${name} must be a whole number from 0 to 65535.`
   }
   return `.env can't be read: ${error instanceof Error ? error.message : String(error)}`

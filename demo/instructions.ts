@@ -7,36 +7,32 @@ import type { Running } from './start.ts'
 // `-w '\n'` adds the newline that the response bodies don't end with.
 const curl = String.raw`curl -i -w '\n'`
 
-/** The text that the demo prints when it is ready. */
+/** The text that the demo prints when it is ready. It fits a terminal of 80 columns and 24 rows, below npm's 4 rows. */
 export function instructions({ api, page, issuer }: Running): string {
   const embedded = 'tokenEndpoint' in issuer
-  return `
-The API listens on ${api}
-
+  return `The API listens on ${api}
   GET /ping          needs no access token
   GET /secured/ping  needs an access token
 
-${aboutPage(page, issuer)}${embedded ? aboutEmbedded(issuer) : aboutConfigured(issuer)}
-
+${aboutPage(page, issuer)}
+${embedded ? aboutEmbedded(issuer) : aboutConfigured(issuer)}
   ${curl} ${api}/ping
   ${curl} ${api}/secured/ping
   TOKEN=${embedded ? getToken(issuer) : 'PASTE_YOUR_TOKEN_HERE'}
   ${curl} -H "Authorization: Bearer $TOKEN" ${api}/secured/ping
 
-Press Ctrl+C to stop the demo.
-`
+Press Ctrl+C to stop the demo.`
 }
 
 function aboutPage(page: string | undefined, issuer: EmbeddedIssuer | ConfiguredIssuer): string {
-  if (page) return `To try it in a browser, open ${page}\n\n`
+  if (page) return `To try it in a browser, open ${page}\n`
   const canHavePage = 'domain' in issuer && !('secret' in issuer)
-  return canHavePage ? 'To try it in a browser, set AUTH0_SPA_CLIENT_ID (see .env.example).\n\n' : ''
+  return canHavePage ? 'To try it in a browser, set AUTH0_SPA_CLIENT_ID (see .env.example).\n' : ''
 }
 
 function aboutEmbedded({ options }: EmbeddedIssuer): string {
-  return `Issuer:   ${options.issuer} (part of this demo)
+  return `Issuer:   ${options.issuer} (part of this demo, new keys at each start)
 Audience: ${options.audience}
-This issuer is for the demo only: its keys, clients and sessions are lost when the demo stops.
 To use your own issuer, see .env.example.
 
 To try it in a shell, paste these lines into another terminal:`

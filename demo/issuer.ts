@@ -28,16 +28,17 @@ const spaClientId = 'demo-page'
  * Starts an OpenID provider in this process, on loopback. Its keys and clients exist until it is closed.
  *
  * @param page - The origin of the demo's page, which gets a client and can log users in. Default: no page.
+ * @param port - The port to listen on. Default: any free port.
  */
-export async function startIssuer(page?: string): Promise<EmbeddedIssuer> {
+export async function startIssuer(page?: string, port = 0): Promise<EmbeddedIssuer> {
   const { default: Provider } = await withoutKnownWarnings(() => import('oidc-provider'))
-  const client = { id: 'demo', secret: randomBytes(32).toString('base64url') }
+  const client = { id: 'demo', secret: randomBytes(16).toString('base64url') }
   const kid = randomBytes(8).toString('hex')
   const key = await generateKey()
   const jwk = { ...(key.export({ format: 'jwk' }) as JWK), kid, alg: 'RS256', use: 'sig' }
 
   // The issuer identifier contains the port, so the server listens before the provider is created.
-  const server = createServer().listen(0, '127.0.0.1')
+  const server = createServer().listen(port, '127.0.0.1')
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const provider = await withoutKnownWarnings(() => new Provider(issuer, configure(client, page, jwk)))

@@ -63,7 +63,7 @@ export interface TestDemo extends Running {
 
 export async function startDemo(t: TestContext, config: Partial<Config> = {}): Promise<TestDemo> {
   const nothing = { origins: undefined, issuer: undefined, spaClientId: undefined }
-  const demo = await start({ port: 0, pagePort: 0, ...nothing, ...config })
+  const demo = await start({ port: 0, pagePort: 0, issuerPort: 0, ...nothing, ...config })
   t.after(() => demo.close())
   const seen: Seen[] = []
   demo.app.server.on('request', ({ method, url, headers }) => {

@@ -29,7 +29,7 @@ export class Demo {
     const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main], {
       cwd: this.#directory,
       // The environment of the tests may contain variables that the demo reads.
-      env: { PATH: process.env.PATH, PORT: '0', PAGE_PORT: '0', ...environment },
+      env: { PATH: process.env.PATH, PORT: '0', PAGE_PORT: '0', ISSUER_PORT: '0', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))

@@ -18,23 +18,25 @@ afterEach(() => rmSync('.env', { recursive: true, force: true }))
 const domain = 'tenant.example.com'
 const issuer = 'https://id.example.com'
 const defaults = {
-  port: 8000,
+  port: undefined,
   pagePort: undefined,
+  issuerPort: undefined,
   origins: undefined,
   issuer: undefined,
   spaClientId: undefined,
 }
 
 suite('accepted configurations', () => {
-  test('without variables the demo uses the embedded issuer and port 8000', async (t) => {
+  test('without variables the demo uses the embedded issuer and chooses its ports', async (t) => {
     t.assert.deepEqual(await readConfig({}), defaults)
   })
 
-  test('PORT and PAGE_PORT are read as numbers', async (t) => {
-    t.assert.deepEqual(await readConfig({ PORT: '3001', PAGE_PORT: '3002' }), {
+  test('PORT, PAGE_PORT and ISSUER_PORT are read as numbers', async (t) => {
+    t.assert.deepEqual(await readConfig({ PORT: '3001', PAGE_PORT: '3002', ISSUER_PORT: '3003' }), {
       ...defaults,
       port: 3001,
       pagePort: 3002,
+      issuerPort: 3003,
     })
   })
 
@@ -56,7 +58,7 @@ suite('accepted configurations', () => {
     })
   })
 
-  for (const name of ['API_ID', 'AUTH0_AUDIENCE']) {
+  for (const name of ['AUDIENCE', 'API_ID', 'AUTH0_AUDIENCE']) {
     test(`AUTH0_DOMAIN with ${name} configures an Auth0 tenant`, async (t) => {
       const { issuer: configured } = await readConfig({ AUTH0_DOMAIN: domain, [name]: 'my-api' })
       t.assert.deepEqual(configured, { domain, audience: 'my-api' })
@@ -101,8 +103,8 @@ suite('accepted configurations', () => {
 
 suite('refused configurations', () => {
   const cases: [environment: Environment, message: string][] = [
-    [{ ISSUER: issuer }, 'ISSUER is set, but AUTH0_AUDIENCE (or API_ID) is missing.'],
-    [{ AUTH0_DOMAIN: domain }, 'AUTH0_DOMAIN is set, but API_ID (or AUTH0_AUDIENCE) is missing.'],
+    [{ ISSUER: issuer }, 'ISSUER is set, but AUDIENCE (or AUTH0_AUDIENCE or API_ID) is missing.'],
+    [{ AUTH0_DOMAIN: domain }, 'AUTH0_DOMAIN is set, but AUDIENCE (or AUTH0_AUDIENCE or API_ID) is missing.'],
     [{ API_ID: 'my-api' }, 'API_ID is set, but AUTH0_DOMAIN (or ISSUER) is missing.'],
     [{ AUTH0_AUDIENCE: 'my-api' }, 'AUTH0_AUDIENCE is set, but AUTH0_DOMAIN (or ISSUER) is missing.'],
     [
@@ -139,7 +141,11 @@ suite('refused configurations', () => {
     ],
     [
       { AUTH0_DOMAIN: domain, API_ID: 'my-api', AUTH0_AUDIENCE: 'another-api' },
-      'API_ID and AUTH0_AUDIENCE are two names for the same value, but they differ. Set only one of them.',
+      'AUTH0_AUDIENCE and API_ID are names for the same value, but they differ. Set only one of them.',
+    ],
+    [
+      { ISSUER: issuer, AUDIENCE: 'my-api', AUTH0_AUDIENCE: 'another-api' },
+      'AUDIENCE and AUTH0_AUDIENCE are names for the same value, but they differ. Set only one of them.',
     ],
     [
       { AUTH0_DOMAIN: domain, AUTH0_CLIENT_ID: 'my-client', AUTH0_CLIENT_SECRET: 'no secret!' },
@@ -168,6 +174,7 @@ suite('refused configurations', () => {
     [{ PORT: 'http' }, 'PORT must be a whole number from 0 to 65535.'],
     [{ PORT: '65536' }, 'PORT must be a whole number from 0 to 65535.'],
     [{ PAGE_PORT: '-1' }, 'PAGE_PORT must be a whole number from 0 to 65535.'],
+    [{ ISSUER_PORT: '1.5' }, 'ISSUER_PORT must be a whole number from 0 to 65535.'],
   ]
   for (const [environment, message] of cases) {
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)

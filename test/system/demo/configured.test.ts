@@ -32,7 +32,7 @@ function refusal(code: string, description: string) {
 }
 
 suite("the demo with the user's issuer", { concurrency: 2 }, () => {
-  test('the demo accepts tokens of ISSUER for AUTH0_AUDIENCE', async (t) => {
+  test('the demo accepts tokens of ISSUER for AUDIENCE', async (t) => {
     const issuer = await startIssuer()
     t.after(() => issuer.close())
     const token = await clientCredentials(issuer)
@@ -137,7 +137,7 @@ suite("the demo with the user's issuer", { concurrency: 2 }, () => {
 })
 
 function dotenv({ options }: EmbeddedIssuer): string {
-  return `ISSUER=${options.issuer}\nAUTH0_AUDIENCE=${options.audience}\n`
+  return `ISSUER=${options.issuer}\nAUDIENCE=${options.audience}\n`
 }
 
 async function clientCredentials({ tokenEndpoint, clientId, clientSecret }: EmbeddedIssuer): Promise<string> {

@@ -47,7 +47,7 @@ suite('the process of the demo', { concurrency: 2 }, () => {
 
   test('an incomplete configuration is reported in one line with exit code 1', async (t) => {
     const demo = start(t, {}, 'ISSUER=https://id.example.com\n')
-    await assertRefused(t, demo, /^ISSUER is set, but AUTH0_AUDIENCE \(or API_ID\) is missing\.$/)
+    await assertRefused(t, demo, /^ISSUER is set, but AUDIENCE \(or AUTH0_AUDIENCE or API_ID\) is missing\.$/)
   })
 
   test('an option that the plugin refuses is reported in one line with exit code 1', async (t) => {

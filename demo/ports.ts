@@ -1,0 +1,32 @@
+import { ConfigError } from './config.ts'
+import type { Config } from './config.ts'
+
+export const defaultPorts = { port: 8000, pagePort: 8001, issuerPort: 8002 } as const
+type PortName = keyof typeof defaultPorts
+
+const variables = { port: 'PORT', pagePort: 'PAGE_PORT', issuerPort: 'ISSUER_PORT' } as const
+
+/**
+ * Listens on the port that the user chose. If the user chose none, it listens on the default port, or on any free port
+ * if the default is taken or is the user's choice for another part.
+ */
+export async function listenOn<T>(
+  config: Config,
+  name: PortName,
+  listen: (port: number) => Promise<T>,
+): Promise<T> {
+  const port = config[name] ?? defaultPorts[name]
+  const isChosen = config[name] !== undefined
+  const isForAnother = [config.port, config.pagePort, config.issuerPort].includes(port)
+  if (!isChosen && isForAnother) return listen(0)
+  try {
+    return await listen(port)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE' && !isChosen) return listen(0)
+    const reason =
+      code === 'EADDRINUSE' ? 'is already in use' : code === 'EACCES' ? 'needs more privileges' : undefined
+    if (!reason) throw error
+    throw new ConfigError(`Port ${port} ${reason}. Set ${variables[name]} to another port.`, { cause: error })
+  }
+}
