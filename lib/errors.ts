@@ -42,7 +42,7 @@ export interface Refusal {
  * no stack trace. Inside the plugin it is returned and not thrown, because clients decide how often requests are refused.
  */
 export class JwksAuthError extends Error implements Refusal {
-  override readonly name = 'JwksAuthError'
+  override readonly name: 'JwksAuthError'
   readonly code: JwksAuthErrorCode
   readonly statusCode: 401 | 403 | 503
   readonly challengeError: ChallengeError | undefined
@@ -53,8 +53,12 @@ export class JwksAuthError extends Error implements Refusal {
 
   constructor(refusal: Refusal) {
     const limit = setStackTraceLimit(0)
-    super(refusal.message)
-    setStackTraceLimit(limit)
+    try {
+      super(refusal.message)
+    } finally {
+      setStackTraceLimit(limit)
+    }
+    this.name = 'JwksAuthError'
     this.code = refusal.code
     this.statusCode = refusal.statusCode
     this.challengeError = refusal.challengeError

@@ -89,8 +89,10 @@ function correctChallenge(reply: ReplyHeaders, challenge: string, statusCode: nu
   const present = reply.getHeader('www-authenticate')
   // The application has removed it.
   if (present === undefined) return
-  if (statusCode < 400) replace(reply, 'www-authenticate', withoutChallenge(present, challenge))
-  else if (statusCode === 401 && !hasBearerChallenge(present)) {
+  // An error of the server says nothing about the credentials: a swallowed refusal came before it.
+  if (statusCode < 400 || statusCode >= 500) {
+    replace(reply, 'www-authenticate', withoutChallenge(present, challenge))
+  } else if (statusCode === 401 && !hasBearerChallenge(present)) {
     replace(reply, 'www-authenticate', [withChallenge(present, challenge)].flat())
   }
 }

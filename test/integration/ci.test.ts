@@ -48,8 +48,8 @@ for (const [file, { permissions, jobs }] of workflows) {
     test(`${file} gives each job the permissions that the job names, and no others`, (t: TestContext) => {
       t.assert.deepEqual(permissions, {})
       for (const [name, job] of Object.entries(jobs)) {
-        const more = file === 'release.yml' && name === 'publish' ? { 'id-token': 'write' } : {}
-        t.assert.deepEqual(job.permissions, { contents: 'read', ...more }, name)
+        const isPublish = file === 'release.yml' && name === 'publish'
+        t.assert.deepEqual(job.permissions, isPublish ? { 'id-token': 'write' } : { contents: 'read' }, name)
       }
     })
 
@@ -69,7 +69,8 @@ for (const [file, { permissions, jobs }] of workflows) {
 test('a version tag is published after every check', (t: TestContext) => {
   const { on, jobs } = workflows.get('release.yml')!
   t.assert.deepEqual(on, { push: { tags: ['v[0-9]+.[0-9]+.[0-9]+'] } })
-  t.assert.equal(jobs.publish!.needs, 'check')
+  t.assert.equal(jobs.pack!.needs, 'check')
+  t.assert.equal(jobs.publish!.needs, 'pack')
   const commands = (name: string): string[] => jobs[name]!.steps.flatMap(({ run }) => run ?? [])
   for (const command of [
     'node .ci/release.js "$GITHUB_REF_NAME"',
@@ -79,7 +80,21 @@ test('a version tag is published after every check', (t: TestContext) => {
   ]) {
     t.assert.equal(commands('check').includes(command), true, command)
   }
-  t.assert.equal(commands('publish').at(-1), 'npm publish --provenance --access public')
+})
+
+test('the job that may publish runs no code of the repository or its dependencies, and publishes the tarball of another job', (t: TestContext) => {
+  const { pack, publish } = workflows.get('release.yml')!.jobs
+  t.assert.deepEqual(
+    publish!.steps.flatMap(({ run }) => run ?? []),
+    ['npm publish ./*.tgz --ignore-scripts --provenance --access public'],
+  )
+  const actions = (job: Job): string[] => job.steps.flatMap(({ uses }) => uses?.split('@')[0] ?? [])
+  t.assert.deepEqual(actions(publish!), ['actions/setup-node', 'actions/download-artifact'])
+  t.assert.equal(
+    pack!.steps.some(({ run }) => run === 'npm pack'),
+    true,
+  )
+  t.assert.equal(actions(pack!).at(-1), 'actions/upload-artifact')
 })
 
 test('.ci/run and the CI workflow run the test command of the README', (t: TestContext) => {

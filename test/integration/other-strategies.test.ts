@@ -273,6 +273,17 @@ suite('headers that the application sets or removes', () => {
       bearerChallenge,
     ],
     [
+      'a 500 that follows a swallowed refusal has no challenge of the plugin',
+      (reply: FastifyReply) => reply.code(500),
+      undefined,
+    ],
+    [
+      'the challenge of another scheme stays on a 500',
+      (reply: FastifyReply) =>
+        reply.code(500).header('www-authenticate', ['Basic realm="a"', bearerChallenge]),
+      'Basic realm="a"',
+    ],
+    [
       'the challenge of another scheme stays on another error',
       (reply: FastifyReply) => reply.code(403).header('www-authenticate', 'Basic realm="a"'),
       'Basic realm="a"',
