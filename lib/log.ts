@@ -13,8 +13,8 @@ const unverified = '; the token was not verified, so anybody may have made it'
 export const fetchFailed: string = "the issuer's keys can't be fetched"
 export const fetchRecovered: string = 'the issuer answers again'
 export const keysSkipped = (count: number): string => `${count} of the issuer's keys are not used`
-export const encryptionKeysSkipped = (count: number): string =>
-  `${count} of the issuer's keys are for encryption and are not used`
+export const otherKeysSkipped = (count: number): string =>
+  `${count} of the issuer's keys are for encryption or for another issuer and are not used`
 export const tokenWithoutKid: string =
   'a token without kid was refused, because its header does not name a key; if the issuer makes such tokens, ' +
   'configure the issuer to put a kid into the header and into the JWK Set (RFC 7515 section 4.1.4)'

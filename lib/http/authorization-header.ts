@@ -8,11 +8,13 @@ export interface Credentials {
 }
 
 const prefix = 'Bearer '
+/** One part too many, and an empty one for white space before the scheme. The other parts of a long header are not read. */
+const maxParts = 4
 
 /** Reads an `Authorization` header with the Bearer scheme (RFC 6750 section 2.1). */
 export function extractToken(authorization: string): Credentials | JwksAuthError {
   if (isCanonical(authorization)) return { scheme: 'Bearer', token: authorization.slice(prefix.length) }
-  const [scheme = '', token, ...rest] = authorization.split(/[ \t]+/).filter(Boolean)
+  const [scheme = '', token, ...rest] = authorization.split(/[ \t]+/, maxParts).filter(Boolean)
   if (scheme === '') return new JwksAuthError(refusals.missingHeader)
   if (scheme.toLowerCase() !== 'bearer') return new JwksAuthError(refusals.unsupportedScheme)
   if (token === undefined) return new JwksAuthError(refusals.missingToken)

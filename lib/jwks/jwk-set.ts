@@ -40,7 +40,7 @@ export class JwkSet {
   constructor(document: unknown, issuer: string, previous?: JwkSet) {
     if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableJwkSet('not a JWK Set')
     if (document.keys.length > maxKeys) throw new UnusableJwkSet(`over ${maxKeys} keys`)
-    const { keys, skipped } = importAll(document.keys as unknown[])
+    const { keys, skipped } = importAll(document.keys as unknown[], issuer)
     if (!keys.slice(0, smallSet).some(isUsable)) {
       throw new UnusableJwkSet('a JWK Set without a usable key', skipped)
     }
@@ -87,7 +87,7 @@ export class JwkSet {
 }
 
 /** Of keys with the same kid and algorithm the first one is used, as in get-jwks. */
-function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: SkippedKey[] } {
+function importAll(jwks: unknown[], issuer: string): { keys: VerificationKey[]; skipped: SkippedKey[] } {
   const keys = new Map<string, VerificationKey>()
   const skipped: SkippedKey[] = []
   for (const jwk of jwks) {
@@ -95,14 +95,15 @@ function importAll(jwks: unknown[]): { keys: VerificationKey[]; skipped: Skipped
       const shown = isObject(jwk) ? { kid: truncateKid(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
       skipped.push({ ...shown, reason })
     }
-    const imported = importJwk(jwk)
+    const imported = importJwk(jwk, issuer)
     if (typeof imported === 'string') skip(imported)
     else if (jwks.length <= smallSet && !isUsable(imported[0]!)) skip(malformed)
     else {
       for (const key of imported) {
         const name = `${key.alg} ${key.kid}`
-        if (keys.has(name)) skip(`it is not the first ${key.alg} key of its kid`)
-        else keys.set(name, key)
+        const first = keys.get(name)
+        if (!first) keys.set(name, key)
+        else if (first.material !== key.material) skip(`it is not the first ${key.alg} key of its kid`)
       }
     }
   }

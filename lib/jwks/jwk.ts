@@ -30,31 +30,42 @@ export interface SkippedKey extends KeyKind {
   readonly reason: string
 }
 
+/** The reasons of keys that are no mistake: they are published for other purposes. */
+export const normalReasons = {
+  encryption: 'it is for encryption',
+  otherIssuer: 'it is for another issuer',
+} as const
+
 const publicMembers = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] } as const
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 const kindMembers = ['kty', 'crv', 'alg', 'use']
 const maxKindLength = 32
 
-/** Signatures by shorter keys are not trusted (RFC 7518 section 3.3). OpenSSL does not verify with longer keys. */
-const modulusBits = { min: 2_048, max: 16_384 }
-/** With the exponent 1 a signature equals the message. An exponent as long as the modulus makes verification slow. */
-const exponent = { min: 3n, max: 2n ** 64n }
+/** The time of a verification grows with the square of the modulus. Signatures by shorter keys are not trusted (RFC 7518 section 3.3). */
+const modulusBits = { min: 2_048, max: 8_192 }
+/** The time of a verification grows with the length of the exponent. With the exponent 1 a signature equals the message. */
+const exponent = { min: 3, maxBits: 31 }
+
+/** Algorithms and curves that only encrypt or agree on keys (RFC 7518 section 4.1, RFC 8037 section 3.2). */
+const encryptionAlgorithm = /^(RSA1_5|RSA-OAEP|ECDH-ES)/
+const encryptionCurves: unknown[] = ['X25519', 'X448']
 
 export const malformed = 'it is malformed'
 
 /**
- * Checks a member of a JWK Set (RFC 7517).
+ * Checks a member of a JWK Set (RFC 7517). Its members are not copied, because there may be any number of them.
  *
+ * @param issuer - The issuer that publishes the set.
  * @returns A key for each algorithm that the JWK may verify: the one of its `alg`, or all that its type and curve fit. A string
  * is the reason why the JWK can't be used.
  */
-export function importJwk(jwk: unknown): VerificationKey[] | string {
+export function importJwk(jwk: unknown, issuer: string): VerificationKey[] | string {
   if (!isObject(jwk)) return 'it is not an object'
   const { kid } = jwk
   // JSON can express a lone surrogate, UTF-8 can't. So get-jwks could not make a cache key of it.
   if (typeof kid !== 'string' || !kid.isWellFormed()) return 'its kid is not a string'
-  const wrongPurpose = findWrongPurpose(jwk)
+  const wrongPurpose = findWrongPurpose(jwk, issuer)
   if (wrongPurpose !== undefined) return wrongPurpose
   const algorithms = algorithmsOf(jwk)
   if (typeof algorithms === 'string') return algorithms
@@ -88,12 +99,35 @@ export function kindOf(jwk: Readonly<Record<string, unknown>>): KeyKind {
 }
 
 /** RFC 7517 sections 4.2 and 4.3. A key whose private part is published proves nothing. */
-function findWrongPurpose({ use, key_ops: operations, ...jwk }: Record<string, unknown>): string | undefined {
+function findWrongPurpose(jwk: Record<string, unknown>, issuer: string): string | undefined {
+  const { use, key_ops: operations } = jwk
+  // Some libraries write null for a member that a key does not have.
+  if (privateMembers.some((member) => (jwk[member] ?? null) !== null)) return 'it holds secret key material'
+  if (isForEncryption(jwk)) return normalReasons.encryption
   if (use !== undefined && use !== 'sig') return 'its use is not sig'
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
     return 'its key_ops do not include verify'
   }
-  return privateMembers.some((member) => member in jwk) ? 'it holds secret key material' : undefined
+  return jwk.issuer === undefined || isIssuerOf(jwk.issuer, issuer) ? undefined : normalReasons.otherIssuer
+}
+
+function isForEncryption({ use, alg, crv }: Record<string, unknown>): boolean {
+  if (use !== undefined) return use === 'enc'
+  return encryptionCurves.includes(crv) || (typeof alg === 'string' && encryptionAlgorithm.test(alg))
+}
+
+const anyTenant = '{tenantid}'
+
+/**
+ * Whether a JWK that names an issuer is for this one. The tenant-independent sets of Microsoft Entra have such keys, with a
+ * placeholder for the tenant.
+ */
+function isIssuerOf(named: unknown, issuer: string): boolean {
+  if (typeof named !== 'string' || !named.includes(anyTenant)) return named === issuer
+  const start = named.indexOf(anyTenant)
+  const end = named.slice(start + anyTenant.length)
+  const tenant = issuer.slice(start, issuer.length - end.length)
+  return /^[^/?#]+$/.test(tenant) && issuer === named.slice(0, start) + tenant + end
 }
 
 function algorithmsOf({ kty, crv, alg }: Record<string, unknown>): AsymmetricAlgorithm[] | string {
@@ -117,9 +151,10 @@ function findWrongRsa({ n, e }: { n: string; e: string }): string | undefined {
   const bits = bitLength(Buffer.from(n, 'base64url'))
   if (bits < modulusBits.min) return `its modulus is under ${modulusBits.min} bits`
   if (bits > modulusBits.max) return `its modulus is over ${modulusBits.max} bits`
-  const value = BigInt(`0x0${Buffer.from(e, 'base64url').toString('hex')}`)
-  if (value < exponent.min) return `its exponent is under ${exponent.min}`
-  return value > exponent.max ? 'its exponent is over 64 bits' : undefined
+  const bytes = Buffer.from(e, 'base64url')
+  if (bitLength(bytes) > exponent.maxBits) return `its exponent is over ${exponent.maxBits} bits`
+  const value = Number(`0x0${bytes.toString('hex')}`)
+  return value < exponent.min ? `its exponent is under ${exponent.min}` : undefined
 }
 
 /** The length of an unsigned integer without leading zeros. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { diagnostics, truncateKid } from '../channels.ts'
 import * as messages from '../log.ts'
 import type { Log } from '../log.ts'
-import type { SkippedKey, VerificationKey } from './jwk.ts'
+import { normalReasons, type SkippedKey, type VerificationKey } from './jwk.ts'
 
 /** A good answer of an issuer. */
 interface Answer {
@@ -21,7 +21,7 @@ export class JwksReporter {
   readonly #issuer: string
   readonly #log: Log
   #unusable: readonly SkippedKey[] = []
-  #encryptionKeys = 0
+  #otherKeys = 0
   #isOutageLogged = false
   #isMissingKidLogged = false
 
@@ -69,18 +69,22 @@ export class JwksReporter {
     this.#isMissingKidLogged = true
   }
 
-  /** Keys for encryption are normal in a set: Keycloak publishes them. */
+  /** Keys for other purposes are normal in a set: Keycloak publishes keys for encryption, and Entra keys for other issuers. */
   #logSkipped(skipped: readonly SkippedKey[]): void {
     const issuer = this.#issuer
-    const unusable = skipped.filter(({ use }) => use !== 'enc')
+    const unusable = skipped.filter(({ reason }) => !isNormal(reason))
     if (unusable.length > 0 && !isDeepStrictEqual(unusable, this.#unusable)) {
       this.#log.warn({ issuer, keys: unusable.slice(0, maxListed) }, messages.keysSkipped(unusable.length))
     }
     this.#unusable = unusable
-    const count = skipped.length - unusable.length
-    if (count > 0 && count !== this.#encryptionKeys) {
-      this.#log.debug({ issuer }, messages.encryptionKeysSkipped(count))
+    const others = skipped.filter(({ reason }) => isNormal(reason))
+    if (others.length > 0 && others.length !== this.#otherKeys) {
+      this.#log.debug({ issuer, keys: others.slice(0, maxListed) }, messages.otherKeysSkipped(others.length))
     }
-    this.#encryptionKeys = count
+    this.#otherKeys = others.length
   }
+}
+
+function isNormal(reason: string): boolean {
+  return reason === normalReasons.encryption || reason === normalReasons.otherIssuer
 }

@@ -139,7 +139,7 @@ function isImportedByExample(example: string): boolean {
 
 /** A row of column titles, or the line below it. */
 function isHead(line: string): boolean {
-  return /^\| (?:-|section|advisory|threat|demand)/.test(line)
+  return /^\| (?:-|section|advisory|threat|demand|input)/.test(line)
 }
 
 /** Whether a file contains a title as a literal: the title itself, or the part of it that a table holds. "…" matches any text. */

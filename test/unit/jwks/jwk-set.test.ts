@@ -54,7 +54,7 @@ suite('what a set holds', () => {
       { kid: undefined, reason: 'it is not an object' },
       { kid: undefined, reason: 'it is not an object' },
       { kid: undefined, ...ec, reason: 'its kid is not a string' },
-      { kid: 'enc', ...ec, use: 'enc', reason: 'its use is not sig' },
+      { kid: 'enc', ...ec, use: 'enc', reason: 'it is for encryption' },
       { kid: 'oct', kty: 'oct', reason: 'it holds secret key material' },
       { kid: 'private', ...ec, reason: 'it holds secret key material' },
       { kid: 'short', kty: 'RSA', reason: 'its modulus is under 2048 bits' },
@@ -154,6 +154,12 @@ suite('keys of the same kid', () => {
     assert.equal(pemIn(set, 'one'), pemOf(one))
     const reason = 'it is not the first ES256 key of its kid'
     assert.deepEqual(set.skipped, [{ kid: 'one', kty: 'EC', crv: 'P-256', reason }])
+  })
+
+  test('a key that is listed twice is no mistake', () => {
+    const set = setOf([one, structuredClone(one), { ...one, use: 'sig', alg: 'ES256' }])
+    assert.equal(pemIn(set, 'one'), pemOf(one))
+    assert.deepEqual(set.skipped, [])
   })
 
   test('keys for different algorithms may have the same kid', () => {

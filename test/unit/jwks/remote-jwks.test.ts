@@ -225,10 +225,15 @@ suite('unusable keys', () => {
   })
 
   const encryption = { ...two, kid: 'encryption', alg: 'RSA-OAEP', use: 'enc' }
+  const encryptionKey = {
+    ...{ kid: 'encryption', kty: 'OKP', crv: 'Ed25519', alg: 'RSA-OAEP', use: 'enc' },
+    reason: 'it is for encryption',
+  }
   const debug = {
     level: 'debug',
-    message: "1 of the issuer's keys are for encryption and are not used",
+    message: "1 of the issuer's keys are for encryption or for another issuer and are not used",
     issuer: 'https://id.example.com/',
+    keys: [encryptionKey],
   }
 
   test('a key for encryption causes no warning', async () => {
@@ -236,6 +241,20 @@ suite('unusable keys', () => {
     for (let time = 0; time < refreshInterval * 3; time += 50_000) await issuer.askAt(time, 'one')
     assert.deepEqual(issuer.log, [debug])
   })
+
+  for (const [name, key] of [
+    ['a key for encryption without use', curveKey('X25519', { kid: 'encryption' })],
+    ['a key for another issuer', { ...two, issuer: 'https://other.example.com/' }],
+  ] as const) {
+    test(`${name} causes no warning`, async () => {
+      const issuer = new ScriptedIssuer([one, key])
+      await issuer.ask('one')
+      assert.deepEqual(
+        issuer.log.map(({ level, message }) => [level, message]),
+        [['debug', debug.message]],
+      )
+    })
+  }
 
   test('a key for encryption is not counted in the warning about unusable keys', async () => {
     const issuer = new ScriptedIssuer([one, encryption, bad])
@@ -246,14 +265,13 @@ suite('unusable keys', () => {
   test('the warning about a set without a usable key gives the reason for each key', async () => {
     const issuer = new ScriptedIssuer([encryption, bad])
     await issuer.ask('one')
-    const { kid, kty, crv, alg, use } = encryption as Record<string, unknown>
     assert.deepEqual(issuer.log, [
       {
         level: 'warn',
         message: "the issuer's keys can't be fetched",
         issuer: 'https://id.example.com/',
         reason: 'a JWK Set without a usable key',
-        keys: [{ kid, kty, crv, alg, use, reason: 'its use is not sig' }, skipped],
+        keys: [encryptionKey, skipped],
       },
     ])
   })
