@@ -1,7 +1,7 @@
 import cors from '@fastify/cors'
 import Fastify from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
-import jwksAuth, { JwksAuthError } from '../lib/index.ts'
+import jwksAuth, { authenticate, JwksAuthError } from '../lib/index.ts'
 import type { JwksAuthOptions } from '../lib/index.ts'
 
 type HttpError = Error & { statusCode?: number; code?: string }
@@ -40,7 +40,7 @@ export async function build(
 
   app.get(
     '/secured/ping',
-    { onRequest: app.authenticate },
+    { onRequest: authenticate },
     async () => "All good. You only get this message if you're authenticated",
   )
 

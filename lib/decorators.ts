@@ -17,7 +17,7 @@ export type AuthenticateHook = <Server extends RawServerBase>(
   reply: FastifyReply<RouteGenericInterface, Server>,
 ) => Promise<void>
 
-/** The rule of `app.authorize`. */
+/** The rule of `authorize`. */
 export type AuthorizeOptions = AuthorizationRule<FastifyRequest, JwksAuthClaims>
 
 declare module 'fastify' {

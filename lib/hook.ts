@@ -44,7 +44,7 @@ export function createHook<Request, Reply>(handler: Handler<Request, Reply>): Ho
 }
 
 const calledDirectly =
-  'fastify-jwks-auth: a hook was called where it should be passed, as in onRequest: [app.authenticate], without ()'
+  'fastify-jwks-auth: a hook was called where it should be passed, as in onRequest: authenticate, without ()'
 
 /** Whether a value is a promise, of any implementation. */
 export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -2,6 +2,7 @@ export { default, default as 'module.exports', type JwksAuth, type JwksAuthOptio
 export type { OpenApiSecurity, SecurityScheme } from './authorization/openapi.ts'
 export { diagnostics, type DiagnosticsEvents, type EventChannel } from './channels.ts'
 export type { AuthenticateHook, AuthorizeOptions } from './decorators.ts'
+export { authenticate, authenticateOptional, authorize } from './hooks.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'
 export type { KeyStatus } from './jwks/jwks-state.ts'
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './jwt/algorithms.ts'

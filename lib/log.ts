@@ -9,6 +9,12 @@ const unverified = '; the token was not verified, so anybody may have made it'
 
 // The text of every line that the plugin logs.
 
+// The registration
+export const notRegistered: string =
+  'fastify-jwks-auth is not registered in the scope of this route, so every request to it is answered with 500; register ' +
+  'the plugin on the same Fastify instance as the route or on a parent of it, and wrap a function that registers it for ' +
+  'others in fastify-plugin'
+
 // Keys of an issuer
 export const fetchFailed: string = "the issuer's keys can't be fetched"
 export const fetchRecovered: string = 'the issuer answers again'

@@ -1,6 +1,6 @@
 import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type IssuerOptions } from 'fastify-jwks-auth'
+import jwksAuth, { authenticate, type IssuerOptions } from 'fastify-jwks-auth'
 
 export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   const app = Fastify()
@@ -11,8 +11,8 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
     allowedHeaders: ['Authorization', 'Content-Type'],
     exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
   })
-  await app.register(jwksAuth, issuer)
-  app.addHook('onRequest', app.authenticate)
+  app.register(jwksAuth, issuer)
+  app.addHook('onRequest', authenticate)
   app.put('/me', async (request) => request.user.sub)
   // #endregion
   return app

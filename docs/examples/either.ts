@@ -1,7 +1,7 @@
 import fastifyAuth from '@fastify/auth'
 import basicAuth from '@fastify/basic-auth'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type IssuerOptions } from 'fastify-jwks-auth'
+import jwksAuth, { authenticate, type IssuerOptions } from 'fastify-jwks-auth'
 
 export async function build(
   issuer: IssuerOptions,
@@ -15,8 +15,8 @@ export async function build(
     validate: async (name, password) =>
       (await isPartner(name, password)) ? undefined : new Error('unknown partner'),
   })
-  await app.register(jwksAuth, issuer)
-  const either = app.auth([app.basicAuth, app.authenticate])
+  app.register(jwksAuth, issuer)
+  const either = app.auth([app.basicAuth, authenticate])
   app.addHook('onRequest', either)
   // If the token is valid, basicAuth has refused before: remove the challenge that it set.
   app.addHook('onRequest', async (_request, reply) => void reply.removeHeader('www-authenticate'))

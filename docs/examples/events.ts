@@ -1,16 +1,16 @@
 import { EventEmitter } from 'node:events'
 import { PassThrough } from 'node:stream'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type IssuerOptions } from 'fastify-jwks-auth'
+import jwksAuth, { authenticate, type IssuerOptions } from 'fastify-jwks-auth'
 import { atExpiry } from './expiry.ts'
 
 export const news = new EventEmitter()
 
 export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   const app = Fastify()
-  await app.register(jwksAuth, issuer)
+  app.register(jwksAuth, issuer)
   // #region route
-  app.get('/events', { onRequest: [app.authenticate] }, async (request, reply) => {
+  app.get('/events', { onRequest: authenticate }, async (request, reply) => {
     const events = new PassThrough()
     const send = (text: string): boolean => events.write(`data: ${text}\n\n`)
     const callOff = atExpiry(request, () => events.end())

@@ -1,6 +1,6 @@
 import jwt from '@fastify/jwt'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type IssuerOptions, type JwksAuthUser } from 'fastify-jwks-auth'
+import jwksAuth, { authenticate, type IssuerOptions, type JwksAuthUser } from 'fastify-jwks-auth'
 
 // #region types
 declare module '@fastify/jwt' {
@@ -19,13 +19,13 @@ declare module 'fastify' {
 export async function build(issuer: IssuerOptions, secret: string): Promise<FastifyInstance> {
   const app = Fastify()
   // #region app
-  await app.register(jwksAuth, issuer)
+  app.register(jwksAuth, issuer)
   await app.register(jwt, { secret, decoratorName: 'session', verify: { algorithms: ['HS256'] } })
   app.post('/carts', async (_request, reply) => reply.jwtSign({ cart: crypto.randomUUID() }))
   app.get('/cart', { onRequest: async (request) => request.jwtVerify() }, async (request) => {
     return request.session.cart
   })
-  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.get('/me', { onRequest: authenticate }, async (request) => request.user.sub)
   // #endregion
   return app
 }

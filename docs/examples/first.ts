@@ -1,14 +1,13 @@
 import Fastify from 'fastify'
-import jwksAuth from 'fastify-jwks-auth'
+import jwksAuth, { authenticate } from 'fastify-jwks-auth'
 
 const app = Fastify({ logger: true })
-// Keep the await: app.authenticate doesn't exist before.
-await app.register(jwksAuth, {
+app.register(jwksAuth, {
   issuer: 'https://login.example.com/realms/acme',
   audience: 'https://api.example.com',
 })
 
 app.get('/ping', async () => 'public')
-app.get('/secured/ping', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+app.get('/secured/ping', { onRequest: authenticate }, async (request) => request.user.sub)
 
 await app.listen({ port: 3000 })

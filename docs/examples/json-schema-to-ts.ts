@@ -1,11 +1,11 @@
 import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type IssuerOptions } from 'fastify-jwks-auth'
+import jwksAuth, { authorize, type IssuerOptions } from 'fastify-jwks-auth'
 
 export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   // #region app
   const app = Fastify().withTypeProvider<JsonSchemaToTsProvider>()
-  await app.register(jwksAuth, issuer)
+  app.register(jwksAuth, issuer)
   const querystring = {
     type: 'object',
     properties: { page: { type: 'integer', default: 1 } },
@@ -13,7 +13,7 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   } as const
   app.get(
     '/orders',
-    { onRequest: [app.authorize({ scope: 'read:orders' })], schema: { querystring } },
+    { onRequest: authorize({ scope: 'read:orders' }), schema: { querystring } },
     async ({ user, query }) => ({ of: user.sub, page: query.page + 1 }),
   )
   // #endregion

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth from 'fastify-jwks-auth'
+import jwksAuth, { authenticate } from 'fastify-jwks-auth'
 import { Agent } from 'undici'
 
 export async function build(
@@ -15,7 +15,7 @@ export async function build(
     const token = readFileSync(`${directory}/token`, 'utf8').trim()
     return dispatch({ ...options, headers: { authorization: `Bearer ${token}` } }, handler)
   })
-  await app.register(jwksAuth, {
+  app.register(jwksAuth, {
     issuer: 'https://kubernetes.default.svc.cluster.local',
     jwksUri: `${apiServer}/openid/v1/jwks`,
     audience: 'orders',
@@ -23,7 +23,7 @@ export async function build(
     jwks: { dispatcher: asPod },
   })
   app.addHook('onClose', () => agent.close())
-  app.get('/orders', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.get('/orders', { onRequest: authenticate }, async (request) => request.user.sub)
   // #endregion
   return app
 }

@@ -1,5 +1,10 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { diagnostics, type EventChannel, type JwksAuthOptions } from 'fastify-jwks-auth'
+import jwksAuth, {
+  authenticate,
+  diagnostics,
+  type EventChannel,
+  type JwksAuthOptions,
+} from 'fastify-jwks-auth'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 // #region instruments
@@ -85,7 +90,7 @@ export function measure(app: FastifyInstance): Registry {
 export async function build(options: JwksAuthOptions): Promise<FastifyInstance> {
   const app = Fastify()
   await app.register(jwksAuth, options)
-  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.get('/me', { onRequest: authenticate }, async (request) => request.user.sub)
   // #region route
   const registry = measure(app)
   app.get('/metrics', async (_request, reply) =>

@@ -1,6 +1,11 @@
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type JwksAuthOptions } from 'fastify-jwks-auth'
+import jwksAuth, {
+  authenticate,
+  authenticateOptional,
+  authorize,
+  type JwksAuthOptions,
+} from 'fastify-jwks-auth'
 
 export async function build(issuer: JwksAuthOptions): Promise<FastifyInstance> {
   const app = Fastify()
@@ -12,14 +17,14 @@ export async function build(issuer: JwksAuthOptions): Promise<FastifyInstance> {
     transform,
   })
   const schema = { summary: 'All orders' }
-  app.get('/orders', { schema, onRequest: [app.authorize({ scope: 'read:orders' })] }, async () => [])
-  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
-  app.get('/offers', { onRequest: [app.authenticateOptional] }, async () => [])
+  app.get('/orders', { schema, onRequest: authorize({ scope: 'read:orders' }) }, async () => [])
+  app.get('/me', { onRequest: authenticate }, async (request) => request.user.sub)
+  app.get('/offers', { onRequest: authenticateOptional }, async () => [])
   app.get('/ping', async () => 'public')
   // #endregion
   // #region scope
   app.register(async (admin) => {
-    const isAdmin = admin.authorize({ scope: 'admin' })
+    const isAdmin = authorize({ scope: 'admin' })
     admin.addHook('onRoute', (route) => {
       route.onRequest = [isAdmin, ...[route.onRequest ?? []].flat()]
     })

@@ -1,6 +1,6 @@
 import redis from '@fastify/redis'
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type AccessTokenClaims, type IssuerOptions } from 'fastify-jwks-auth'
+import jwksAuth, { authenticate, type AccessTokenClaims, type IssuerOptions } from 'fastify-jwks-auth'
 
 export async function build(issuer: IssuerOptions, path: string): Promise<FastifyInstance> {
   const app = Fastify()
@@ -8,17 +8,17 @@ export async function build(issuer: IssuerOptions, path: string): Promise<Fastif
   await app.register(redis, { path, maxRetriesPerRequest: 1 })
   app.redis.on('error', (error) => app.log.error(error))
   const entry = ({ iss, jti }: AccessTokenClaims): string => `revoked ${iss} ${jti}`
-  await app.register(jwksAuth, {
+  app.register(jwksAuth, {
     ...issuer,
     requiredClaims: ['jti'],
     isRevoked: async (claims) => (await app.redis.exists(entry(claims))) === 1,
   })
-  app.post('/logout', { onRequest: [app.authenticate] }, async ({ user }, reply) => {
+  app.post('/logout', { onRequest: authenticate }, async ({ user }, reply) => {
     // Keep the entry longer than the token is accepted: exp may be a fraction, and has a tolerance.
     await app.redis.set(entry(user), '', 'EXAT', Math.ceil(user.exp) + 60)
     return reply.code(204).send()
   })
-  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.get('/me', { onRequest: authenticate }, async (request) => request.user.sub)
   // #endregion
   return app
 }

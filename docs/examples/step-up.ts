@@ -1,12 +1,12 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { type IssuerOptions } from 'fastify-jwks-auth'
+import jwksAuth, { authenticate, authorize, type IssuerOptions } from 'fastify-jwks-auth'
 
 export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   const app = Fastify()
   // #region app
-  await app.register(jwksAuth, issuer)
-  const twoFactors = app.authorize({ scope: 'transfers', acr: 'urn:acme:mfa', maxAuthAge: 300_000 })
-  app.get('/account', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.register(jwksAuth, issuer)
+  const twoFactors = authorize({ scope: 'transfers', acr: 'urn:acme:mfa', maxAuthAge: 300_000 })
+  app.get('/account', { onRequest: authenticate }, async (request) => request.user.sub)
   app.post('/transfers', { onRequest: [twoFactors] }, async (request) => request.user.sub)
   // #endregion
   return app

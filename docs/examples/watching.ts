@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import jwksAuth, { diagnostics, type IssuerOptions } from 'fastify-jwks-auth'
+import jwksAuth, { authenticate, diagnostics, type IssuerOptions } from 'fastify-jwks-auth'
 
 /** A counter, such as an instrument of OpenTelemetry. */
 interface Counter {
@@ -9,7 +9,7 @@ interface Counter {
 export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   const app = Fastify()
   await app.register(jwksAuth, issuer)
-  app.get('/me', { onRequest: [app.authenticate] }, async (request) => request.user.sub)
+  app.get('/me', { onRequest: authenticate }, async (request) => request.user.sub)
   // #region ready
   app.get('/ready', async (_request, reply) => {
     const issuers = app.jwksStatus()

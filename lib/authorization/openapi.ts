@@ -29,36 +29,32 @@ interface Requirements {
 
 const hookNames = ['onRequest', 'preParsing', 'preValidation', 'preHandler']
 
+const requirementsOfHooks = new WeakMap<object, Requirements>()
+
+/** Remembers the requirements of a hook. */
+export function documentHook<Hook extends object>(hook: Hook, requirements: Partial<Requirements>): Hook {
+  requirementsOfHooks.set(hook, { scope: [], anyScope: [], isOptional: false, ...requirements })
+  return hook
+}
+
 /** Describes the issuers and the protected routes for an OpenAPI document. */
 export class OpenApi {
   readonly #schemes: ReadonlyMap<string, SecurityScheme>
-  readonly #requirements = new WeakMap<object, Requirements>()
 
   constructor(issuers: readonly IssuerSettings[] | ResolveIssuer) {
     // Nothing is known in advance of issuers that a function resolves.
     this.#schemes = securitySchemes(typeof issuers === 'function' ? [undefined] : issuers)
   }
 
-  /** Remembers the requirements of a hook. */
-  document<Hook extends object>(hook: Hook, requirements: Partial<Requirements>): Hook {
-    this.#requirements.set(hook, { scope: [], anyScope: [], isOptional: false, ...requirements })
-    return hook
-  }
-
   security(): OpenApiSecurity {
     return {
       components: { securitySchemes: Object.fromEntries(this.#schemes) },
       transform: ({ schema, url, route }) => {
-        const requirements = this.#requirementsOf(route as Readonly<Record<string, unknown>>)
+        const requirements = requirementsOf(route as Readonly<Record<string, unknown>>)
         const security = requirements.length > 0 && this.#securityRequirements(requirements)
         return { schema: security ? { security, ...schema } : schema, url }
       },
     }
-  }
-
-  #requirementsOf(route: Readonly<Record<string, unknown>>): Requirements[] {
-    const hooks = hookNames.flatMap((name) => route[name] ?? [])
-    return hooks.flatMap((hook) => this.#requirements.get(hook as object) ?? [])
   }
 
   /** Security Requirement Objects, one of which must be satisfied. Only those of OpenID Connect name scopes. */
@@ -70,6 +66,11 @@ export class OpenApi {
     )
     return [...anonymous, ...required.flat()]
   }
+}
+
+function requirementsOf(route: Readonly<Record<string, unknown>>): Requirements[] {
+  const hooks = hookNames.flatMap((name) => route[name] ?? [])
+  return hooks.flatMap((hook) => requirementsOfHooks.get(hook as object) ?? [])
 }
 
 /** A scheme for each issuer with discovery, and one for all others. */

@@ -38,7 +38,7 @@ const names = Object.keys({
 
 /** @throws {TypeError} The rule is empty, unknown or mistyped. It would accept every token. */
 export function readRule(rule: unknown): Rule {
-  assertRecord('authorize', rule, 'must be called with a rule, as in onRequest: app.authorize({ scope: … })')
+  assertRecord('authorize', rule, 'must be called with a rule, as in onRequest: authorize({ scope: … })')
   assertNames('authorize.', rule, names)
   if (names.every((name) => rule[name] === undefined)) {
     invalidOption('authorize', `must have at least one of ${names.join(', ')}`)

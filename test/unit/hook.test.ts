@@ -104,6 +104,6 @@ test('a hook that is called without arguments throws a TypeError with the correc
   const run = createHook(() => undefined) as () => unknown
   t.assert.throws(() => run(), {
     name: 'TypeError',
-    message: /onRequest: \[app\.authenticate\], without \(\)/,
+    message: /onRequest: authenticate, without \(\)/,
   })
 })

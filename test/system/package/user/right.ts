@@ -1,5 +1,11 @@
 import Fastify from 'fastify'
-import jwksAuth, { JwksAuthError, type JwksAuthOptions } from 'fastify-jwks-auth'
+import jwksAuth, {
+  authenticate,
+  authenticateOptional,
+  authorize,
+  JwksAuthError,
+  type JwksAuthOptions,
+} from 'fastify-jwks-auth'
 import { redisStore, type RedisStore } from 'fastify-jwks-auth/redis'
 import { createTestIssuer, createTestKey, type TestIssuer } from 'fastify-jwks-auth/testing'
 
@@ -22,6 +28,8 @@ app.get('/secured/ping', { preHandler: app.authenticate }, async (request) => {
   const permissions: string[] = request.user.permissions
   return [subject, permissions, request.accessToken?.raw]
 })
+app.get('/optional', { onRequest: authenticateOptional }, async (request) => request.user.sub)
+app.get('/reports', { onRequest: [authenticate, authorize({ scope: 'read:reports' })] }, async () => [])
 app.setErrorHandler((error, _request, reply) => {
   if (!(error instanceof JwksAuthError)) throw error
   return reply.status(error.statusCode).send({ code: error.code, description: error.message })

@@ -1,5 +1,5 @@
 import Fastify from 'fastify'
-import jwksAuth from 'fastify-jwks-auth'
+import jwksAuth, { authorize } from 'fastify-jwks-auth'
 import { redisStore } from 'fastify-jwks-auth/redis'
 import { createTestIssuer, TestIssuer } from 'fastify-jwks-auth/testing'
 
@@ -15,6 +15,8 @@ app.get('/', { preHandler: app.authenticate }, async (request) => {
   request.user.sub = 'someone else' // wrong: claims are read-only
   return subject
 })
+authorize({ scopes: 'read:ping' }) // wrong: no such member of a rule
+app.get('/', { preHandler: authorize }, async () => 'pong') // wrong: authorize is not called
 createTestIssuer({ algorithm: 'none' }) // wrong: an issuer signs
 createTestIssuer({ audiense: 'api' }) // wrong: no such option
 createTestIssuer().then((issuer) => issuer.token({}, { expiresIn: '1h' })) // wrong: milliseconds

@@ -1,0 +1,172 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AccessTokenVerifier, VerificationResult } from './access-token-verifier.ts'
+import { checkRule, type Rule } from './authorization/rule.ts'
+import { diagnostics } from './channels.ts'
+import { name, type AuthorizeOptions } from './decorators.ts'
+import { JwksAuthError, refusals } from './errors.ts'
+import { isThenable, type CheckResult, type MaybePromise } from './hook.ts'
+import { setRefusalHeaders } from './http/refusal-headers.ts'
+import { IssuerResolverError } from './issuers/issuer-resolver.ts'
+import type { AccessToken } from './jwt/token.ts'
+import type { PluginOptions } from './options/types.ts'
+import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
+
+/** The callbacks of the application. */
+type Callbacks = Pick<
+  PluginOptions<FastifyRequest, JwksAuthClaims, JwksAuthUser>,
+  'getToken' | 'formatUser' | 'isRevoked'
+>
+
+type VerifiedTokens = Record<symbol, AccessToken | null | undefined>
+
+/** Authenticates and authorizes Fastify requests. Each registration of the plugin has one. */
+export class RequestAuthenticator {
+  /**
+   * The property of a request that holds its verified token. A request may pass through several registrations of the plugin, so
+   * each has a property of its own.
+   */
+  readonly key: symbol = Symbol(name)
+  readonly #verifier: AccessTokenVerifier
+  readonly #challengePrefix: string
+  readonly #getToken: Callbacks['getToken']
+  readonly #formatUser: Callbacks['formatUser']
+  readonly #isRevoked: Callbacks['isRevoked']
+
+  /**
+   * @param challengePrefix - The constant part of every challenge.
+   * @param callbacks - They are read once.
+   */
+  constructor(verifier: AccessTokenVerifier, challengePrefix: string, callbacks: Callbacks) {
+    this.#verifier = verifier
+    this.#challengePrefix = challengePrefix
+    this.#getToken = callbacks.getToken
+    this.#formatUser = callbacks.formatUser
+    this.#isRevoked = callbacks.isRevoked
+  }
+
+  /** @param isOptional - Whether a request without a token passes. */
+  authenticate(request: FastifyRequest, reply: FastifyReply, isOptional: boolean): CheckResult {
+    if ((request as unknown as VerifiedTokens)[this.key]) return undefined
+    if (!this.#getToken) return this.#verify(request, reply, isOptional, request.headers.authorization)
+    const getToken = this.#getToken
+    const found = getToken(request)
+    return isThenable(found)
+      ? Promise.resolve(found).then((token) => this.#verify(request, reply, isOptional, token))
+      : this.#verify(request, reply, isOptional, found)
+  }
+
+  /** Authenticates the request, unless that has happened already, and then checks the rule and the rule's own `check`. */
+  authorize(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    rule: Rule,
+    check: AuthorizeOptions['check'],
+  ): CheckResult {
+    const result = this.authenticate(request, reply, false)
+    if (result instanceof Promise) {
+      return result.then((error) => error ?? this.#checkRule(request, reply, rule, check))
+    }
+    return result ?? this.#checkRule(request, reply, rule, check)
+  }
+
+  /** @param authorization - The Authorization header, or the result of `getToken`. */
+  #verify(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    isOptional: boolean,
+    authorization: string | null | undefined,
+  ): CheckResult {
+    if (authorization === undefined || authorization === null) {
+      if (!isOptional) return this.#refuse(reply, new JwksAuthError(refusals.missingHeader))
+      request.user ??= null as unknown as JwksAuthUser
+      return undefined
+    }
+    if (typeof authorization !== 'string') {
+      return this.#refuse(reply, new JwksAuthError(refusals.malformedToken))
+    }
+    let result: MaybePromise<VerificationResult>
+    try {
+      result = this.#verifier.verify(authorization, request)
+    } catch (error) {
+      return this.#onError(reply, error, authorization)
+    }
+    if (!(result instanceof Promise)) return this.#onResult(request, reply, result, authorization)
+    return result.then(
+      (settled) => this.#onResult(request, reply, settled, authorization),
+      (error: unknown) => this.#onError(reply, error, authorization),
+    )
+  }
+
+  #onResult(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    result: VerificationResult,
+    authorization: string,
+  ): CheckResult {
+    if (result instanceof JwksAuthError) return this.#refuse(reply, result, authorization)
+    if (this.#isRevoked || this.#formatUser) return this.#callCallbacks(request, reply, result)
+    return this.#setUser(request, result, result.claims as JwksAuthUser)
+  }
+
+  /** An issuer that can't be reached is a refusal. Any other error is the application's and passes through. */
+  #onError(reply: FastifyReply, error: unknown, authorization: string): JwksAuthError {
+    // Requests that waited for the same fetch got the same error object. Each answer needs its own.
+    if (error instanceof JwksAuthError) return this.#refuse(reply, new JwksAuthError(error), authorization)
+    throw error instanceof IssuerResolverError ? error.cause : error
+  }
+
+  async #callCallbacks(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    accessToken: AccessToken,
+  ): Promise<Error | undefined> {
+    const isRevoked = this.#isRevoked
+    const formatUser = this.#formatUser
+    const claims = accessToken.claims as JwksAuthClaims
+    // Only false accepts: a callback without a return statement must not.
+    if (isRevoked && (await isRevoked(claims, request)) !== false) {
+      return this.#refuse(reply, new JwksAuthError(refusals.revoked), accessToken)
+    }
+    const user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
+    return this.#setUser(request, accessToken, user)
+  }
+
+  #setUser(request: FastifyRequest, accessToken: AccessToken, user: JwksAuthUser): undefined {
+    request.user = user
+    request.accessToken = accessToken as FastifyRequest['accessToken']
+    ;(request as unknown as VerifiedTokens)[this.key] = accessToken
+  }
+
+  /** The request was authenticated before. */
+  #checkRule(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    rule: Rule,
+    check: AuthorizeOptions['check'],
+  ): CheckResult {
+    const accessToken = (request as unknown as VerifiedTokens)[this.key]!
+    const { claims } = accessToken
+    const refusal = checkRule(rule, claims)
+    if (refusal) return this.#refuse(reply, new JwksAuthError(refusal), accessToken)
+    if (!check) return undefined
+    const onCheck = (isPermitted: boolean): Error | undefined =>
+      isPermitted === true
+        ? undefined
+        : this.#refuse(reply, new JwksAuthError(rule.insufficientScope), accessToken)
+    const isPermitted = check(claims as JwksAuthClaims, request)
+    return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(onCheck) : onCheck(isPermitted)
+  }
+
+  /**
+   * Returns the refusal, after its headers are set and its event is published. Every refusal passes through here.
+   *
+   * @param source - A verified token, or the Authorization header.
+   */
+  #refuse(reply: FastifyReply, refusal: JwksAuthError, source?: AccessToken | string): JwksAuthError {
+    setRefusalHeaders(reply, this.#challengePrefix, refusal)
+    if (diagnostics.tokenRefused.hasSubscribers) {
+      diagnostics.tokenRefused.publish({ code: refusal.code, ...this.#verifier.eventDetails(source) })
+    }
+    return refusal
+  }
+}
