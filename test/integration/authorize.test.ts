@@ -266,7 +266,7 @@ test('app.authorize as a hook without a call refuses every request and says how 
   app.get('/', { onRequest: app.authorize as never }, async () => 'open')
   const { statusCode, body } = await call(app, await issuer.token(), '/')
   t.assert.equal(statusCode, 500)
-  t.assert.match(body, /must be called with a rule, as in onRequest: app\.authorize\(\{ scope: … \}\)/)
+  t.assert.match(body, /must be called with a rule, as in onRequest: authorize\(\{ scope: … \}\)/)
 })
 
 const step = 'Bearer realm="api", error="insufficient_user_authentication"'
