@@ -13,6 +13,7 @@ export function instructions({ api, page, issuer }: Running): string {
   return `The API listens on ${api}
   GET /ping          needs no access token
   GET /secured/ping  needs an access token
+  GET /reports       needs an access token with the scope read:reports
 
 ${aboutPage(page, issuer)}
 ${embedded ? aboutEmbedded(issuer) : aboutConfigured(issuer)}
@@ -21,7 +22,7 @@ ${embedded ? aboutEmbedded(issuer) : aboutConfigured(issuer)}
   TOKEN=${embedded ? getToken(issuer) : 'PASTE_YOUR_TOKEN_HERE'}
   ${curl} -H "Authorization: Bearer $TOKEN" ${api}/secured/ping
 
-Press Ctrl+C to stop the demo.`
+Press Ctrl+C to stop the demo.${embedded ? ' To use your own issuer, see .env.example.' : ''}`
 }
 
 function aboutPage(page: string | undefined, issuer: EmbeddedIssuer | ConfiguredIssuer): string {
@@ -33,7 +34,6 @@ function aboutPage(page: string | undefined, issuer: EmbeddedIssuer | Configured
 function aboutEmbedded({ options }: EmbeddedIssuer): string {
   return `Issuer:   ${options.issuer} (part of this demo, new keys at each start)
 Audience: ${options.audience}
-To use your own issuer, see .env.example.
 
 To try it in a shell, paste these lines into another terminal:`
 }

@@ -20,7 +20,7 @@ export interface EmbeddedIssuer {
 }
 
 const audience = 'https://api.example.com'
-const scope = 'read:ping'
+const scope = 'read:ping read:reports'
 const hour = 3600
 const spaClientId = 'demo-page'
 
@@ -44,7 +44,9 @@ export async function startIssuer(page?: string, port = 0): Promise<EmbeddedIssu
   const provider = await withoutKnownWarnings(() => new Provider(issuer, configure(client, page, jwk)))
   if (page) {
     provider.use(issuerPages(provider, page))
-    provider.use(serveExpiredTokens(page, { issuer, audience, scope, clientId: spaClientId, kid, key }))
+    provider.use(
+      serveExpiredTokens(page, { issuer, audience, scope: 'read:ping', clientId: spaClientId, kid, key }),
+    )
   }
   server.on('request', provider.callback())
 

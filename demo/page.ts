@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 export interface PageSettings {
   api: string
   issuer: string
+  audience: string
   clientId: string
   /** Parameters of the authorization request. */
   authorize: Record<string, string>
@@ -28,18 +29,14 @@ function file(name: string, type: string): [path: string, { url: URL; type: stri
   return [`/${name}`, { url: new URL(`page/${name}`, import.meta.url), type }]
 }
 
+const modules = ['app', 'answers', 'claims', 'explain', 'failures', 'session', 'token', 'view']
+
 /** All files of the page by their path. */
 export const files: ReadonlyMap<string, { url: URL; type: string }> = new Map([
   ['/', file('index.html', 'text/html; charset=utf-8')[1]],
-  file('style.css', css),
-  file('page.css', css),
-  file('pass.css', css),
-  file('answers.css', css),
+  ...['style', 'page', 'call', 'token', 'answers'].map((name) => file(`${name}.css`, css)),
+  ...modules.map((name) => file(`${name}.js`, javascript)),
   file('favicon.svg', 'image/svg+xml'),
-  file('app.js', javascript),
-  file('session.js', javascript),
-  file('token.js', javascript),
-  file('view.js', javascript),
   ['/oauth4webapi.js', { url: new URL(import.meta.resolve('oauth4webapi')), type: javascript }],
 ])
 

@@ -44,6 +44,12 @@ export async function build(
     async () => "All good. You only get this message if you're authenticated",
   )
 
+  app.get(
+    '/reports',
+    { onRequest: app.authorize({ scope: 'read:reports' }) },
+    async () => 'All good. You only get this message if your token has the scope read:reports',
+  )
+
   return app
 }
 

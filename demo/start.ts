@@ -53,15 +53,22 @@ function pageSettings(api: string, issuer: EmbeddedIssuer | ConfiguredIssuer, cl
     const { options, spaClientId } = issuer
     return {
       api,
-      issuer: options.issuer,
+      ...options,
       clientId: spaClientId,
+      // Not read:reports, so that the page can show how the API refuses a scope that is missing.
       authorize: { scope: 'openid read:ping', resource: options.audience },
       expiredToken: `${options.issuer}/expired-token`,
     }
   }
   const { audience } = issuer
   // Auth0 uses `audience` instead of `resource` (RFC 8707).
-  return { api, issuer: issuerIdentifier(issuer), clientId, authorize: { scope: 'openid', audience } }
+  return {
+    api,
+    issuer: issuerIdentifier(issuer),
+    audience,
+    clientId,
+    authorize: { scope: 'openid', audience },
+  }
 }
 
 export function issuerIdentifier(issuer: ConfiguredIssuer): string {

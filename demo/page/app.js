@@ -1,6 +1,10 @@
+import { showAnswer } from './answers.js'
+import { showToken } from './claims.js'
+import { checks, explain, missingScope, scopes } from './explain.js'
+import { attempt, orUnreachable } from './failures.js'
 import { finishLogIn, loggedOut, logIn, logOut } from './session.js'
 import { read, tamper } from './token.js'
-import { clock, find, showClaims, showExchange, showToken } from './view.js'
+import { clock, copyOnClick, find, say } from './view.js'
 
 /** @type {import('./session.js').Settings} */
 const settings = await (await fetch('/settings.json')).json()
@@ -8,37 +12,37 @@ const settings = await (await fetch('/settings.json')).json()
 /** In memory only, so a reload removes them. @type {import('./session.js').Tokens | undefined} */
 let tokens
 
-const notice = find('#notice', HTMLElement)
-const answers = find('#answers', HTMLElement)
+const loginNotice = find('#login-notice', HTMLElement)
+const callNotice = find('#call-notice', HTMLElement)
 const countdown = find('#countdown', HTMLElement)
 const life = find('#life', HTMLProgressElement)
 
 /** @type {Record<string, { sent: string, token: () => Promise<string | undefined> }>} */
 const kinds = {
-  none: { sent: 'without a token', token: async () => undefined },
-  own: { sent: 'with your token', token: async () => tokens?.accessToken },
-  tampered: { sent: 'with a tampered token', token: async () => tokens && tamper(tokens.accessToken) },
+  none: { sent: 'no token', token: async () => undefined },
+  own: { sent: 'your token', token: async () => tokens?.accessToken },
+  tampered: { sent: 'tampered token', token: async () => tokens && tamper(tokens.accessToken) },
   expired: {
-    sent: 'with an expired token',
-    token: async () => (await fetch(settings.expiredToken ?? '')).text(),
+    sent: 'expired token',
+    token: async () => (await reach(settings.issuer, settings.expiredToken ?? '')).text(),
   },
 }
 
 find('#api', HTMLElement).textContent = settings.api
 find('#issuer', HTMLElement).textContent = settings.issuer
 find('#expired', HTMLElement).hidden = !settings.expiredToken
-find('#log-in', HTMLButtonElement).addEventListener('click', () => showErrors(() => logIn(settings)))
-find('#again', HTMLButtonElement).addEventListener('click', () => showErrors(() => logIn(settings)))
-find('#log-out', HTMLButtonElement).addEventListener('click', () => showErrors(logOutEverywhere))
+for (const id of ['#log-in', '#again']) onClick(id, () => attempt(loginNotice, () => startLogIn()))
+onClick('#log-out', () => attempt(loginNotice, logOutEverywhere))
+copyOnClick(find('#copy-token', HTMLButtonElement), () => tokens?.accessToken ?? '')
 find('#call', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault()
   const path = event.submitter?.getAttribute('value') ?? '/ping'
-  void showErrors(() => call(path, find('[name=with]:checked', HTMLInputElement).value))
+  void attempt(callNotice, () => call(path, find('[name=with]:checked', HTMLInputElement).value))
 })
 for (const button of document.querySelectorAll('button')) button.disabled = false
 
-if (loggedOut()) say('Logged out. The page has deleted the token.')
-await showErrors(async () => {
+if (loggedOut()) say(loginNotice, 'Logged out. The page has deleted the token.')
+await attempt(loginNotice, async () => {
   tokens = await finishLogIn(settings)
   show()
 })
@@ -46,28 +50,32 @@ setInterval(tick, 1000)
 
 /** Shows the current token, if there is one, and enables the choices that need it. */
 function show() {
-  const claims = tokens && read(tokens.accessToken)
+  const token = tokens && read(tokens.accessToken)
   find('#logged-out', HTMLElement).hidden = Boolean(tokens)
   find('#logged-in', HTMLElement).hidden = !tokens
+  find('#token', HTMLElement).hidden = !token
   for (const kind of ['own', 'tampered']) {
-    find(`[value=${kind}]`, HTMLInputElement).disabled = !claims
+    find(`[value=${kind}]`, HTMLInputElement).disabled = !token
   }
-  find(`[value=${claims ? 'own' : 'none'}]`, HTMLInputElement).checked = true
-  showClaims(find('#claims', HTMLElement), claims ?? {})
-  showToken(find('#raw', HTMLElement), tokens?.accessToken ?? '')
+  find(`[value=${token ? 'own' : 'none'}]`, HTMLInputElement).checked = true
+  if (tokens && token) {
+    showToken(token, tokens)
+    say(loginNotice, `Logged in as ${String(token.claims.sub)}.`)
+  } else if (tokens) {
+    say(loginNotice, "The access token is not a JWT. Check that the issuer knows the API's audience.", true)
+  }
   tick()
-  if (claims) say(`Logged in as ${String(claims.sub)}.`)
-  else if (tokens) say("The access token is not a JWT. Check that the issuer knows the API's audience.", true)
 }
 
 function tick() {
-  const { exp, iat } = (tokens && read(tokens.accessToken)) ?? {}
+  const { exp, iat } = (tokens && read(tokens.accessToken)?.claims) ?? {}
   if (typeof exp !== 'number') return
   const left = Math.max(0, Math.ceil(exp - Date.now() / 1000))
-  if (!left && life.value) say('The token has expired.')
+  if (!left && life.value)
+    say(loginNotice, 'The API accepts an expired token for 5 more seconds, because clocks may differ.')
   life.max = exp - Number(iat)
   life.value = left
-  find('#life-label', HTMLElement).textContent = left ? 'Expires in' : 'Expired'
+  find('#life-label', HTMLElement).textContent = left ? 'Your token expires in' : 'Your token has expired'
   countdown.textContent = clock(left)
 }
 
@@ -76,29 +84,51 @@ function tick() {
  * @param {string} kind
  */
 async function call(path, kind) {
-  const { sent, token } = kinds[kind] ?? {}
-  const bearer = await token?.()
+  const { sent = '', token: getToken } = kinds[kind] ?? {}
+  const raw = await getToken?.()
   const start = performance.now()
-  /** @type {Response} */
-  let response
-  try {
-    response = await fetch(
-      settings.api + path,
-      bearer ? { headers: { Authorization: `Bearer ${bearer}` } } : {},
-    )
-  } catch {
-    throw new Error(
-      `No response from ${settings.api}. The API is down, or it doesn't allow the origin of this page.`,
-    )
-  }
+  const response = await reach(
+    settings.api,
+    settings.api + path,
+    raw ? { headers: { Authorization: `Bearer ${raw}` } } : {},
+  )
   const body = await response.text()
-  const challenge = response.headers.get('WWW-Authenticate') ?? undefined
-  const status = `${response.status} ${response.statusText}`
   const ms = Math.round(performance.now() - start)
-  showExchange(answers, { path, sent: sent ?? '', status, good: response.ok, ms, body, challenge })
-  find('#empty', HTMLElement).hidden = true
-  notice.textContent = ''
-  find('#spoken', HTMLElement).textContent = `GET ${path} ${sent}: ${status}, ${ms} ms`
+  say(callNotice, '')
+
+  const { ok, status, statusText } = response
+  const token = raw ? read(raw) : undefined
+  const made = { path, token, audience: settings.audience, ok, code: ok ? undefined : codeOf(body) }
+  const why = explain(made)
+  const missing = missingScope(made)
+  showAnswer({
+    path,
+    sent,
+    status,
+    statusText,
+    ok,
+    ms,
+    why,
+    checks: checks(made),
+    challenge: response.headers.get('WWW-Authenticate'),
+    body,
+    curl: `curl -i -w '\\n' ${raw ? `-H 'Authorization: Bearer ${raw}' ` : ''}${settings.api}${path}`,
+    wider:
+      missing === undefined
+        ? undefined
+        : {
+            label: `Get a token with ${missing}`,
+            get: (notice) => attempt(notice, () => startLogIn([...scopes(token?.claims ?? {}), missing])),
+          },
+  })
+  find('#spoken', HTMLElement).textContent = `GET ${path} with ${sent}: ${status} ${statusText}. ${why}`
+}
+
+/** @param {string[]} wanted - Scopes to ask for in addition to the page's own. */
+async function startLogIn(wanted = []) {
+  const own = (settings.authorize.scope ?? '').split(' ')
+  const scope = [...new Set([...own, ...wanted])].join(' ')
+  await orUnreachable(settings.issuer, logIn(settings, scope))
 }
 
 async function logOutEverywhere() {
@@ -106,32 +136,36 @@ async function logOutEverywhere() {
   // Deleted first, because the browser may restore this page from its back/forward cache.
   tokens = undefined
   show()
-  if (!(await logOut(settings, idToken)))
-    say('Logged out of this page only. The issuer has no logout endpoint, so its session continues.')
-}
-
-/**
- * @param {string} text
- * @param {boolean} bad
- */
-function say(text, bad = false) {
-  notice.classList.toggle('bad', bad)
-  notice.textContent = text
-}
-
-/** @param {() => Promise<void>} action */
-async function showErrors(action) {
-  try {
-    await action()
-  } catch (error) {
-    say(message(error), true)
+  if (!(await orUnreachable(settings.issuer, logOut(settings, idToken)))) {
+    say(
+      loginNotice,
+      'Logged out of this page only. The issuer has no logout endpoint, so its session continues.',
+    )
   }
 }
 
-/** @param {unknown} error */
-function message(error) {
-  if (!(error instanceof Error)) return String(error)
-  // The issuer's own description of an OAuth error, if it sent one.
-  const description = 'error_description' in error ? error.error_description : undefined
-  return typeof description === 'string' ? `Error from the issuer: ${description}` : error.message
+/**
+ * @param {string} server
+ * @param {string} url
+ * @param {RequestInit} init
+ */
+function reach(server, url, init = {}) {
+  return orUnreachable(server, fetch(url, init))
+}
+
+/** @param {string} body */
+function codeOf(body) {
+  try {
+    return JSON.parse(body).code
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * @param {string} selector
+ * @param {() => void} action
+ */
+function onClick(selector, action) {
+  find(selector, HTMLButtonElement).addEventListener('click', action)
 }

@@ -1,8 +1,8 @@
 import * as oauth from '/oauth4webapi.js'
 
 /**
- * @typedef {{ api: string, issuer: string, clientId: string, authorize: Record<string, string>, expiredToken?: string }} Settings
- * @typedef {{ accessToken: string, idToken: string }} Tokens
+ * @typedef {{ api: string, issuer: string, audience: string, clientId: string, authorize: Record<string, string>, expiredToken?: string }} Settings
+ * @typedef {{ accessToken: string, idToken: string, jwksUri: string }} Tokens
  */
 
 /** Session storage key of a started login, which must survive the redirect to the issuer. Tokens stay in memory. */
@@ -11,8 +11,9 @@ const loginKey = 'login'
 /**
  * Starts the authorization code flow with PKCE by navigating to the issuer.
  * @param {Settings} settings
+ * @param {string} scope - The scopes to ask for.
  */
-export async function logIn(settings) {
+export async function logIn(settings, scope) {
   const { authorization_endpoint: endpoint } = await discover(settings)
   if (!endpoint) throw new Error('The issuer has no authorization endpoint.')
   const verifier = oauth.generateRandomCodeVerifier()
@@ -22,6 +23,7 @@ export async function logIn(settings) {
 
   navigate(endpoint, {
     ...settings.authorize,
+    scope,
     response_type: 'code',
     client_id: settings.clientId,
     redirect_uri: location.origin,
@@ -65,7 +67,7 @@ export async function finishLogIn(settings) {
     response,
     expected,
   )
-  return { accessToken: access_token, idToken: id_token }
+  return { accessToken: access_token, idToken: id_token, jwksUri: server.jwks_uri ?? '' }
 }
 
 /**

@@ -1,14 +1,18 @@
-/** @typedef {Record<string, unknown>} Claims */
+/**
+ * @typedef {Record<string, unknown>} Claims
+ * @typedef {{ alg: string, kid: string, claims: Claims }} Token
+ */
 
 /**
- * Returns the claims of a JWT without verifying it, which is the API's job. Undefined if the token is not a JWT.
+ * Reads a JWT without verifying it, which is the API's job. Undefined if the token is not a JWT.
  * @param {string} token
- * @returns {Claims | undefined}
+ * @returns {Token | undefined}
  */
 export function read(token) {
   try {
-    const claims = JSON.parse(decode(token.split('.')[1] ?? ''))
-    return typeof claims === 'object' && claims !== null ? claims : undefined
+    const [header = '', claims = ''] = token.split('.')
+    const { alg, kid } = JSON.parse(decode(header))
+    return { alg, kid, claims: JSON.parse(decode(claims)) }
   } catch {
     return undefined
   }
@@ -20,7 +24,7 @@ export function read(token) {
  */
 export function tamper(token) {
   const [header, , signature] = token.split('.')
-  return [header, encode(JSON.stringify({ ...read(token), sub: 'admin' })), signature].join('.')
+  return [header, encode(JSON.stringify({ ...read(token)?.claims, sub: 'admin' })), signature].join('.')
 }
 
 /** @param {string} text */

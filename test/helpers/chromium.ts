@@ -87,18 +87,21 @@ export async function logIn(page: Page, { page: address }: TestDemo, name = 'ada
   await page.getByText(`Logged in as ${name}.`).waitFor()
 }
 
-/** Calls the API with the buttons of the page and reads the new answer. */
+/** Calls the API with the buttons of the page and reads the new answer. Members that the page doesn't show are undefined. */
 export async function call(page: Page, token: string, path: string) {
   await page.getByRole('radio', { name: token }).check()
-  const newest = page.getByRole('listitem').first()
+  const newest = page.locator('#answers > li').first()
   // Marks the newest answer. The length of the list doesn't show a new one when the list is full.
   await page.evaluate("document.querySelector('#answers').firstElementChild?.setAttribute('data-old', '')")
-  await page.getByRole('button', { name: `GET ${path}`, exact: true }).click()
+  await page.getByRole('button', { name: `GET ${path}` }).click()
   await page.locator('#answers > :first-child:not([data-old])').waitFor()
+  const textOf = async (selector: string) => (await newest.locator(selector).allInnerTexts())[0]
   return {
     request: await newest.getByRole('heading').innerText(),
-    status: await newest.locator('.badge').innerText(),
-    challenge: await newest.locator('.challenge').innerText(),
-    body: await newest.locator('.body').innerText(),
+    status: await textOf('.badge'),
+    why: await textOf('.why'),
+    checks: (await newest.locator('.checks li').allInnerTexts()).map((row) => row.replaceAll('\n', ' ')),
+    challenge: await textOf('.challenge'),
+    body: await textOf('.body'),
   }
 }

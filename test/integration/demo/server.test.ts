@@ -181,6 +181,7 @@ suite('the page of the demo', () => {
     t.assert.deepEqual(await (await fetch(`${page}/settings.json`)).json(), {
       api,
       issuer: 'https://tenant.example.com/',
+      audience: 'my-api',
       clientId: 'my-page',
       authorize: { scope: 'openid', audience: 'my-api' },
     })
@@ -200,18 +201,39 @@ suite('the page of the demo', () => {
   })
 
   test('a token of oidc-provider has the profile of RFC 9068 and is accepted, with any change it is refused', async (t) => {
-    const { tokenEndpoint, clientId, clientSecret, options } = demo.issuer as EmbeddedIssuer
-    const response = await fetch(tokenEndpoint, {
-      method: 'POST',
-      headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials' }),
-    })
-    const { access_token: token } = (await response.json()) as { access_token: string }
+    const { clientId, options } = demo.issuer as EmbeddedIssuer
+    const token = await getToken(demo.issuer as EmbeddedIssuer)
     const app = await createApp({ ...options, profile: 'rfc9068' })
     t.after(() => app.close())
     const accepted = await call(app, token)
     t.assert.equal(accepted.json<{ user: { client_id: string } }>().user.client_id, clientId)
     for (const changed of changedTokens(token)) t.assert.equal((await call(app, changed)).statusCode, 401)
+  })
+
+  test('the route /reports accepts a token with the scope read:reports and no other', async (t) => {
+    const reports = async (token?: string) => {
+      const response = await fetch(`${demo.api}/reports`, {
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      })
+      return { response, body: await response.text() }
+    }
+    const granted = await reports(await getToken(demo.issuer as EmbeddedIssuer, 'read:ping read:reports'))
+    t.assert.equal(granted.response.status, 200)
+    t.assert.equal(
+      granted.body,
+      'All good. You only get this message if your token has the scope read:reports',
+    )
+
+    const { response, body } = await reports(await getToken(demo.issuer as EmbeddedIssuer, 'read:ping'))
+    t.assert.equal(response.status, 403)
+    t.assert.match(
+      response.headers.get('www-authenticate') ?? '',
+      /^Bearer realm="api", error="insufficient_scope", scope="read:reports"/,
+    )
+    t.assert.deepEqual(Object.keys(JSON.parse(body)), ['code', 'description'])
+    t.assert.equal(JSON.parse(body).code, 'insufficient_scope')
+
+    t.assert.equal((await reports()).response.status, 401)
   })
 
   test('error pages of the embedded issuer keep their status and run no script', async (t) => {
@@ -242,6 +264,19 @@ suite('the page of the demo', () => {
     await jwtVerify(token, keys, { ...expected, currentDate: then })
   })
 })
+
+async function getToken(
+  { tokenEndpoint, clientId, clientSecret }: EmbeddedIssuer,
+  scope = '',
+): Promise<string> {
+  const response = await fetch(tokenEndpoint, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', ...(scope ? { scope } : {}) }),
+  })
+  const { access_token: token } = (await response.json()) as { access_token: string }
+  return token
+}
 
 /** A port that nothing listens on. */
 async function freePort(): Promise<number> {
