@@ -8,6 +8,7 @@ export type JwksAuthErrorCode =
   | 'token_not_active'
   | 'invalid_audience'
   | 'invalid_claims'
+  | 'invalid_binding'
   | 'token_revoked'
   | 'insufficient_scope'
   | 'insufficient_user_authentication'
@@ -91,6 +92,7 @@ const unauthorized = (
 type RefusalName =
   | 'missingHeader'
   | 'unsupportedScheme'
+  | 'neitherScheme'
   | 'missingToken'
   | 'malformedHeader'
   | 'malformedToken'
@@ -100,12 +102,14 @@ type RefusalName =
   | 'claims'
   | 'expired'
   | 'notActive'
+  | 'binding'
   | 'revoked'
 
 /** The refusals whose text is always the same. */
 export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   missingHeader: unauthorized('authorization_header_missing', 'Authorization header is expected'),
   unsupportedScheme: unauthorized('invalid_header', 'Authorization header must start with Bearer'),
+  neitherScheme: unauthorized('invalid_header', 'Authorization header must start with Bearer or DPoP'),
   missingToken: unauthorized('invalid_header', 'Token not found', 'invalid_request'),
   malformedHeader: unauthorized(
     'invalid_header',
@@ -123,6 +127,11 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
   ),
   expired: unauthorized('token_expired', 'token is expired', 'invalid_token'),
   notActive: unauthorized('token_not_active', 'token is not active yet', 'invalid_token'),
+  binding: unauthorized(
+    'invalid_binding',
+    'the access token is not bound to what the request proves',
+    'invalid_token',
+  ),
   revoked: unauthorized('token_revoked', 'token has been revoked', 'invalid_token'),
 }
 

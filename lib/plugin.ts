@@ -6,7 +6,7 @@ import { diagnostics } from './channels.ts'
 import { assertNoConflict, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
 import { JwksAuthError } from './errors.ts'
 import { authenticate, authenticateOptional, authenticatorKey, authorize, createHooks } from './hooks.ts'
-import { extractToken, type Credentials } from './http/authorization-header.ts'
+import { createTokenExtractor, type Credentials } from './http/authorization-header.ts'
 import { challengePrefix } from './http/www-authenticate.ts'
 import { readPluginOptions } from './options/plugin-options.ts'
 import type { OneOrMoreIssuers, PluginOptions } from './options/types.ts'
@@ -22,7 +22,9 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const verifier = new AccessTokenVerifier(issuers, {
     ...context,
     log: app.log,
-    extractToken: options.getToken ? (token): Credentials => ({ scheme: undefined, token }) : extractToken,
+    extractToken: options.getToken
+      ? (token): Credentials => ({ scheme: undefined, token })
+      : createTokenExtractor(context.dpop !== undefined),
   })
   const authenticator = new RequestAuthenticator(verifier, challengePrefix(realm), options)
   const openApi = new OpenApi(issuers)

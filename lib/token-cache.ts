@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { Credentials, Scheme } from './http/authorization-header.ts'
 import type { KeyVerifier } from './issuers/issuer.ts'
 import type { TokenTimes } from './jwt/claims.ts'
 import type { AccessToken, AccessTokenClaims, JoseHeader } from './jwt/token.ts'
@@ -21,6 +22,8 @@ export class CachedToken {
   readonly #header: JoseHeader
   readonly #claims: AccessTokenClaims
   readonly #digest: string
+  /** The scheme of the stored header. */
+  scheme: Scheme | undefined
   #authorization: string | undefined
   #accessToken: AccessToken | undefined
 
@@ -43,10 +46,11 @@ export class CachedToken {
   }
 
   /** Makes `matchHeader` match this header, which ends with the token. */
-  storeHeader(authorization: string, raw: string): AccessToken {
+  storeHeader(authorization: string, { scheme, token }: Credentials): AccessToken {
     const copy = copyOf(authorization)
+    this.scheme = scheme
     this.#authorization = copy
-    this.#accessToken = this.#withText(copy.slice(copy.length - raw.length))
+    this.#accessToken = this.#withText(copy.slice(copy.length - token.length))
     return this.#accessToken
   }
 
@@ -92,14 +96,15 @@ export class TokenCache {
   }
 
   /** Returns the token if its text is equal. For the next 10 s `matchHeader` of that token matches the header. */
-  matchToken(token: CachedToken, raw: string, authorization: string): AccessToken | undefined {
-    const accessToken = token.matchToken(raw)
+  matchToken(cached: CachedToken, credentials: Credentials, authorization: string): AccessToken | undefined {
+    const { token } = credentials
+    const accessToken = cached.matchToken(token)
     if (!accessToken) return undefined
-    const isShort = authorization.length <= raw.length + maxPrefixLength
-    if (!isShort || !authorization.endsWith(raw)) return accessToken
-    this.#withHeader.add(token)
+    const isShort = authorization.length <= token.length + maxPrefixLength
+    if (!isShort || !authorization.endsWith(token)) return accessToken
+    this.#withHeader.add(cached)
     this.#clearing ??= setTimeout(() => this.clearHeaders(), headerLifetime).unref()
-    return token.storeHeader(authorization, raw)
+    return cached.storeHeader(authorization, credentials)
   }
 
   /** Adds a token that has just been verified. A token larger than the cache is not added. */

@@ -1,5 +1,6 @@
 import { invalidAudience, refusals, type Refusal } from '../errors.ts'
 import { findMismatch, type ClaimValues } from './claim-values.ts'
+import { isObject } from './json.ts'
 import type { AccessTokenClaims } from './token.ts'
 
 /** The rules of an issuer for its verified tokens. Times are milliseconds. */
@@ -116,7 +117,7 @@ function isAccessTokenType(typ: unknown, profile: ClaimRules['profile']): boolea
 function findInvalidClaim(rules: ClaimRules, { typ }: Claims, claims: Claims): string | undefined {
   const { audience, maxTokenAge, profile, requiredClaims } = rules
   const isRfc9068 = profile !== undefined
-  const { exp, iat, nbf, aud } = claims
+  const { exp, iat, nbf, aud, cnf } = claims
   if (!isAccessTokenType(typ, profile)) return 'typ'
   if (!isTime(exp)) return 'exp'
   if (iat === undefined ? maxTokenAge !== undefined || isRfc9068 : !isTime(iat)) return 'iat'
@@ -125,6 +126,7 @@ function findInvalidClaim(rules: ClaimRules, { typ }: Claims, claims: Claims): s
   for (const name of stringClaims) {
     if (claims[name] === undefined ? isRfc9068 : typeof claims[name] !== 'string') return name
   }
+  if (!isConfirmation(cnf)) return 'cnf'
   for (const name of requiredClaims) {
     if (!Object.hasOwn(claims, name) || claims[name] === null) return name
   }
@@ -134,6 +136,18 @@ function findInvalidClaim(rules: ClaimRules, { typ }: Claims, claims: Claims): s
 /** A NumericDate (RFC 7519 section 2). JSON has no infinity, but `1e999` is parsed to it. */
 function isTime(value: unknown): boolean {
   return Number.isFinite(value)
+}
+
+/** RFC 7800 section 3.1, RFC 8705 section 3.1, RFC 9449 section 6.1. Other members are ignored. */
+function isConfirmation(value: unknown): boolean {
+  return (
+    value === undefined || (isObject(value) && isThumbprint(value.jkt) && isThumbprint(value['x5t#S256']))
+  )
+}
+
+/** A SHA-256 in base64url. */
+function isThumbprint(value: unknown): boolean {
+  return value === undefined || (typeof value === 'string' && /^[\w-]{43}$/.test(value))
 }
 
 function isAudience(value: unknown): boolean {

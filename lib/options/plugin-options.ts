@@ -9,6 +9,7 @@ import {
   wholeNumber,
 } from './assert.ts'
 import { issuerOptionNames, readIssuerOptions, type IssuerSettings } from './issuer-options.ts'
+import { readSenderConstraintOptions, type SenderConstraintSettings } from './sender-constraint-options.ts'
 import type { CacheOptions, JwksOptions, OneOrMoreIssuers, PluginOptions, ResolveIssuer } from './types.ts'
 
 /** The checked options of `jwks`, with defaults. Times are milliseconds. */
@@ -31,7 +32,7 @@ export interface CacheSettings {
 }
 
 /** The checked options of the plugin, with defaults. Callbacks are checked too, but not included. */
-export interface PluginSettings {
+export interface PluginSettings extends SenderConstraintSettings {
   /** The listed issuers, or the function that resolves them. Options that the function returns are checked when it returns them. */
   readonly issuers: readonly IssuerSettings[] | ResolveIssuer
   readonly jwks: JwksSettings
@@ -51,6 +52,8 @@ const pluginNames = {
   getToken: true,
   formatUser: true,
   isRevoked: true,
+  dpop: true,
+  mtls: true,
   allowInsecureIssuers: true,
 } satisfies Names<PluginOptions<never, never, never> & Pick<OneOrMoreIssuers, 'issuers'>>
 const jwksNames = {
@@ -96,6 +99,7 @@ export function readPluginOptions(options: unknown): PluginSettings {
     cache: readCacheOptions(cache),
     realm,
     allowInsecureIssuers: allowInsecure,
+    ...readSenderConstraintOptions(options),
   })
 }
 

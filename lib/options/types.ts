@@ -168,6 +168,16 @@ export interface PluginOptions<Request, Claims, User> {
    */
   isRevoked?: (claims: Claims, request: Request) => boolean | Promise<boolean>
   /**
+   * `'unchecked'`: tokens that are bound to a DPoP key (RFC 9449) are accepted without a check, as bearer tokens and with the DPoP
+   * scheme. It is for servers behind a gateway that has checked the proof. Without this option such tokens are refused.
+   */
+  dpop?: 'unchecked'
+  /**
+   * `'unchecked'`: tokens that are bound to a client certificate (RFC 8705) are accepted without a check. It is for servers behind a
+   * gateway that has checked the certificate. Without this option such tokens are refused.
+   */
+  mtls?: 'unchecked'
+  /**
    * The realm in every challenge.
    *
    * @defaultValue `'api'`

@@ -68,6 +68,8 @@ function verifier(t: TestContext, resolve: ResolveIssuer): (token: string) => Pr
     ...settings,
     log: { warn() {}, info() {}, debug() {} },
     extractToken: (token) => ({ scheme: 'Bearer', token }),
+    dpop: undefined,
+    mtls: undefined,
   })
   t.after(() => server.close())
   return async (token) => {

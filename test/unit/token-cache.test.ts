@@ -2,6 +2,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { Credentials } from '../../lib/http/authorization-header.ts'
 import type { KeyVerifier } from '../../lib/issuers/issuer.ts'
 import { freezeDeeply } from '../../lib/jwt/json.ts'
 import type { AccessToken, AccessTokenClaims } from '../../lib/jwt/token.ts'
@@ -24,11 +25,15 @@ function add(cache: TokenCache, accessToken: AccessToken, by = verifier): void {
   for (let attempt = 0; attempt < 2; attempt += 1) cache.add(accessToken, by, times)
 }
 
+const credentialsOf = (token: string): Credentials => ({ scheme: 'Bearer', token })
+
 /** The access token that a header contains, by its stored header or by its text. */
 function find(cache: TokenCache, authorization: string): AccessToken | undefined {
   const found = cache.find(authorization)
   const raw = authorization.replace(/^Bearer +/, '')
-  return found?.matchHeader(authorization) ?? (found && cache.matchToken(found, raw, authorization))
+  return (
+    found?.matchHeader(authorization) ?? (found && cache.matchToken(found, credentialsOf(raw), authorization))
+  )
 }
 
 /** A separate copy of a string, as each request has its own. */
@@ -80,12 +85,13 @@ test('a stored header matches exactly', (t) => {
   const authorization = `Bearer ${rawOf(1)}`
   const found = cache.find(authorization)!
   t.assert.equal(found.matchHeader(authorization), undefined)
-  const accessToken = cache.matchToken(found, rawOf(1), authorization)
+  const accessToken = cache.matchToken(found, credentialsOf(rawOf(1)), authorization)
   t.assert.equal(found.matchHeader(received(authorization)), accessToken)
+  t.assert.equal(found.scheme, 'Bearer')
   for (const other of [`bearer ${rawOf(1)}`, `Basic ${rawOf(1)}`, rawOf(1)]) {
     t.assert.equal(found.matchHeader(other), undefined)
   }
-  t.assert.equal(cache.matchToken(found, rawOf(1), `${authorization} `)!.raw, rawOf(1))
+  t.assert.equal(cache.matchToken(found, credentialsOf(rawOf(1)), `${authorization} `)!.raw, rawOf(1))
 })
 
 test('a token stays in memory for ten seconds at most', async (t) => {

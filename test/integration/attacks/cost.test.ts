@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { extractToken } from '../../../lib/http/authorization-header.ts'
+import { createTokenExtractor } from '../../../lib/http/authorization-header.ts'
 import { JwkSet } from '../../../lib/jwks/jwk-set.ts'
 import { rsaKey } from '../../helpers/jwk.ts'
 
@@ -19,7 +19,7 @@ function fastest(runs: number, act: () => unknown): number {
 suite('the cost of hostile input', () => {
   test('an Authorization header of 16 KB of words costs less than 50 µs', () => {
     const header = `Bearer ${'a '.repeat(8_000)}`
-    const cost = fastest(100, () => extractToken(header))
+    const cost = fastest(100, () => createTokenExtractor(false)(header))
     assert.ok(cost < 0.05, `${cost} ms`)
   })
 

@@ -53,6 +53,9 @@ const provocations: Record<string, Record<string, Provoke>> = {
     'a scheme that begins with Bearer': header('Bearers x'),
     'a token without a scheme': header('a.b.c'),
   },
+  'another scheme than Bearer and DPoP, with `dpop`': {
+    'another scheme where the DPoP scheme is read': header('Basic YTpi', { dpop: 'unchecked' }),
+  },
   '`Bearer` and no token': {
     'the word Bearer without a token': header('Bearer'),
     'the word Bearer and a space': header('Bearer '),
@@ -135,6 +138,10 @@ const provocations: Record<string, Record<string, Provoke>> = {
   },
   'another value of one of `claims`': {
     'another value of a claim': signed({}, { claims: { token_use: 'access' } }),
+  },
+  'bound to a key or certificate that the request doesn’t prove': {
+    'a token that is bound to a DPoP key': signed({ claims: { cnf: { jkt: 'x'.repeat(43) } } }),
+    'a token that is bound to a certificate': signed({ claims: { cnf: { 'x5t#S256': 'x'.repeat(43) } } }),
   },
   '`isRevoked` says so': {
     'a token that isRevoked reports': signed({}, { isRevoked: () => true }),
@@ -293,9 +300,9 @@ suite('the challenge', () => {
   })
 })
 
-function header(authorization: string | undefined): Provoke {
+function header(authorization: string | undefined, options?: Partial<JwksAuthOptions>): Provoke {
   const headers = authorization === undefined ? {} : { authorization }
-  return async () => app.inject({ url: '/secured', headers })
+  return async () => (options ? await createAppWith(options) : app).inject({ url: '/secured', headers })
 }
 
 function token(bearer: string): Provoke {

@@ -141,6 +141,7 @@ expectTypeOf<JwksAuthErrorCode>().toEqualTypeOf<
   | 'token_not_active'
   | 'invalid_audience'
   | 'invalid_claims'
+  | 'invalid_binding'
   | 'token_revoked'
   | 'insufficient_scope'
   | 'insufficient_user_authentication'

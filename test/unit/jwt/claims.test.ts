@@ -430,6 +430,28 @@ table('claims by RFC 9068 section 2.2', [
   ['another aud', 'invalid_audience', profile({ aud: 'web' })],
 ])
 
+const thumbprint = 'A-_'.padEnd(43, '0')
+table('cnf', [
+  ['an empty object', 'accepted', { claims: { cnf: {} } }],
+  ['other members', 'accepted', { claims: { cnf: { kid: 5, jwk: {} } } }],
+  ...[null, 'x', 5, true, [], [{ jkt: thumbprint }]].map((cnf): Row => [
+    show(cnf),
+    'invalid_claims',
+    { claims: { cnf } },
+  ]),
+  ...['jkt', 'x5t#S256'].flatMap((member): Row[] => [
+    [`${member} a thumbprint`, 'accepted', { claims: { cnf: { [member]: thumbprint } } }],
+    ...[
+      ...[null, 5, '', [thumbprint], {}, thumbprint.slice(1), `${thumbprint}=`, `${thumbprint}A`],
+      ...[`+${thumbprint.slice(1)}`, `${thumbprint.slice(1)}\n`],
+    ].map((value): Row => [
+      `${member} ${show(value)}`,
+      'invalid_claims',
+      { claims: { cnf: { [member]: value } } },
+    ]),
+  ]),
+])
+
 suite('optional claims', () => {
   for (const name of ['sub', 'client_id', 'jti', 'iat']) {
     test(`${name} may be missing without the profile`, (t) => {

@@ -28,7 +28,8 @@ const claimValue = 'must be a non-empty string, a number, a boolean, a list of t
 const milliseconds = (least: number): string => `must be a whole number of milliseconds, at least ${least}`
 const issuerNames =
   'domain, issuer, audience, jwksUri, secret, algorithms, claims, clockTolerance, maxTokenAge, requiredClaims, profile'
-const pluginNames = 'issuers, jwks, cache, realm, getToken, formatUser, isRevoked, allowInsecureIssuers'
+const pluginNames =
+  'issuers, jwks, cache, realm, getToken, formatUser, isRevoked, dpop, mtls, allowInsecureIssuers'
 const fastifyNames = 'prefix, logLevel, logSerializers'
 const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch'
 
@@ -327,6 +328,8 @@ suite('invalid options of the plugin', () => {
     ],
     ['getToken', 'must be a function', ...each('getToken', [null, false, '', 'cookie', {}])],
     ['formatUser', 'must be a function', ...each('formatUser', [null, false, '', 'sub', {}])],
+    ['dpop', "must be 'unchecked'", ...each('dpop', [null, false, true, '', 'yes', {}])],
+    ['mtls', "must be 'unchecked'", ...each('mtls', [null, false, true, '', 'yes', {}])],
     ['isRevoked', 'must be a function', ...each('isRevoked', [null, false, '', 'jti', {}])],
     [
       'allowInsecureIssuers',
@@ -667,6 +670,8 @@ suite('valid options', () => {
       cache: { max: 10_000, maxBytes: 64 * 1024 * 1024 },
       realm: 'api',
       allowInsecureIssuers: false,
+      dpop: undefined,
+      mtls: undefined,
     })
   })
 
@@ -689,6 +694,8 @@ suite('valid options', () => {
       cache,
       realm: 'ping',
       allowInsecureIssuers: true,
+      dpop: undefined,
+      mtls: undefined,
     })
 
     const rules = { clockTolerance: 1, maxTokenAge: 2, requiredClaims: ['sub'], profile: 'rfc9068' }
