@@ -7,8 +7,8 @@ type PortName = keyof typeof defaultPorts
 const variables = { port: 'PORT', pagePort: 'PAGE_PORT', issuerPort: 'ISSUER_PORT' } as const
 
 /**
- * Listens on the port that the user chose. If the user chose none, it listens on the default port, or on any free port
- * if the default is taken or is the user's choice for another part.
+ * Listens on the port that the user chose, else on the default port. If the default is taken, or if the user chose it for
+ * another part of the demo, any free port will do.
  */
 export async function listenOn<T>(
   config: Config,

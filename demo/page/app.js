@@ -43,7 +43,7 @@ for (const button of document.querySelectorAll('button')) button.disabled = fals
 
 if (loggedOut()) say(loginNotice, 'Logged out. The page has deleted the token.')
 await attempt(loginNotice, async () => {
-  tokens = await finishLogIn(settings)
+  tokens = await orUnreachable(settings.issuer, finishLogIn(settings))
   show()
 })
 setInterval(tick, 1000)
@@ -54,6 +54,7 @@ function show() {
   find('#logged-out', HTMLElement).hidden = Boolean(tokens)
   find('#logged-in', HTMLElement).hidden = !tokens
   find('#token', HTMLElement).hidden = !token
+  find('.life', HTMLElement).hidden = !token
   for (const kind of ['own', 'tampered']) {
     find(`[value=${kind}]`, HTMLInputElement).disabled = !token
   }
@@ -135,6 +136,7 @@ async function logOutEverywhere() {
   const idToken = tokens?.idToken ?? ''
   // Deleted first, because the browser may restore this page from its back/forward cache.
   tokens = undefined
+  say(loginNotice, '')
   show()
   if (!(await orUnreachable(settings.issuer, logOut(settings, idToken)))) {
     say(

@@ -40,7 +40,7 @@ export function showToken({ alg, kid, claims }, { accessToken, jwksUri }) {
   find('#more dl', HTMLElement).replaceChildren(
     ...rows.filter((entry) => !isMain(entry)).map(({ row }) => row),
   )
-  find('#more', HTMLDetailsElement).open = matchMedia('(min-width: 60rem) and (min-height: 50rem)').matches
+  find('#more', HTMLDetailsElement).open = matchMedia('(min-width: 66rem) and (min-height: 50rem)').matches
 
   // Each of the three parts in its own color.
   const parts = accessToken.split('.').map((part, index) => element('span', `part-${index}`, part))

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { createTestIssuer } from '../../../lib/testing/index.ts'
@@ -37,6 +37,20 @@ for (const path of documents) {
     })
   })
 }
+
+test('README.md shows a small picture of the demo in light and dark, which is not in the package', (t) => {
+  const shown = Array.from(
+    readFileSync(documents[0]!, 'utf8').matchAll(/(?:src|srcset)="([^"]+)"/g),
+    ([, path]) => path!,
+  )
+  t.assert.deepEqual(shown, ['docs/images/demo-dark.webp', 'docs/images/demo-light.webp'])
+  for (const path of shown) {
+    const { size } = statSync(resolve(docs, '..', path))
+    t.assert.equal(size < 100_000, true, `${path}: ${size} bytes`)
+  }
+  const { files } = JSON.parse(read('../package.json')) as { files: string[] }
+  t.assert.equal(files.includes('!docs/images'), true)
+})
 
 test('every example is in a document, and a test runs it', (t) => {
   const tests = resolve(docs, '../test')

@@ -41,7 +41,7 @@ suite('the packed package, installed by a user', () => {
       return [`${path}.d.ts`, `${path}.js`]
     })
     const documents = filesOf(join(root, 'docs'))
-      .filter((file) => !file.startsWith('reference/'))
+      .filter((file) => !/^(reference|images)\//.test(file))
       .map((file) => `docs/${file}`)
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
     t.assert.deepEqual(filesOf(shipped), [...compiled, ...documents, ...others].toSorted())
