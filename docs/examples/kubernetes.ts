@@ -13,7 +13,8 @@ export async function build(
   // The API server requires a service account's token. The kubelet renews it, so it is read for each fetch.
   const asPod = agent.compose((dispatch) => (options, handler) => {
     const token = readFileSync(`${directory}/token`, 'utf8').trim()
-    return dispatch({ ...options, headers: { authorization: `Bearer ${token}` } }, handler)
+    const headers = { ...(options.headers as Record<string, string>), authorization: `Bearer ${token}` }
+    return dispatch({ ...options, headers }, handler)
   })
   app.register(jwksAuth, {
     issuer: 'https://kubernetes.default.svc.cluster.local',

@@ -1,7 +1,6 @@
 import { JwksAuthError, refusals } from '../errors.ts'
 import type { MaybePromise } from '../hook.ts'
-import { discoverJwksUri } from '../jwks/discovery.ts'
-import { fetchJson } from '../jwks/fetch-json.ts'
+import { fetchJwks } from '../jwks/fetch-jwks.ts'
 import type { VerificationKey } from '../jwks/jwk.ts'
 import type { KeyStatus } from '../jwks/jwks-state.ts'
 import { RemoteJwks, type KeyResult } from '../jwks/remote-jwks.ts'
@@ -121,11 +120,8 @@ function publishedKeys(
     ...jwks,
     issuer,
     log,
-    async fetchJwks(signal) {
-      const get = (url: URL): Promise<unknown> => fetchJson(url, { ...jwks, signal })
-      // Discovery is part of every fetch, so keys are never fetched from a URL that the issuer no longer uses.
-      return get(jwksUri ?? (await discoverJwksUri(issuer, allowInsecureIssuers, get)))
-    },
+    fetchJwks: (signal) =>
+      fetchJwks({ issuer, jwksUri, allowInsecure: allowInsecureIssuers }, { ...jwks, signal }),
     onRemoved(keys) {
       const removed = new Set(keys.flatMap((key) => verifiers.get(key) ?? []))
       for (const key of keys) verifiers.delete(key)

@@ -1,5 +1,5 @@
 import { isObject } from '../jwt/json.ts'
-import { FetchError } from './fetch-json.ts'
+import { FetchError } from './fetch-error.ts'
 import { isTrustworthy } from './urls.ts'
 
 /**

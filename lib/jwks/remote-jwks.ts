@@ -3,6 +3,7 @@ import { JwksAuthError, jwksUnavailable } from '../errors.ts'
 import type { MaybePromise } from '../hook.ts'
 import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import type { Log } from '../log.ts'
+import type { FetchError } from './fetch-error.ts'
 import type { VerificationKey } from './jwk.ts'
 import type * as JwkSets from './jwk-set.ts'
 import { JwksReporter } from './jwks-reporter.ts'
@@ -188,10 +189,14 @@ export class RemoteJwks {
       if (unknownKid !== undefined) this.#limiter.add(unknownKid, startedAt)
       return true
     } catch (error) {
-      const { message, skipped = [] } = error as Error & Partial<JwkSets.UnusableJwkSet>
+      const {
+        message,
+        skipped = [],
+        retryAfter,
+      } = error as Error & Partial<JwkSets.UnusableJwkSet & FetchError>
       if (this.#closed) return false
       const now = this.#now()
-      this.#state.backoff.failed(now, message)
+      this.#state.backoff.failed(now, message, retryAfter)
       this.#reporter.fetchFailed(message, skipped, now - startedAt)
       return false
     } finally {

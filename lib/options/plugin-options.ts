@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../jwks/fetch-json.ts'
+import type { Dispatcher } from '../jwks/dispatcher-client.ts'
 import {
   assertBoolean,
   assertFunction,

@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../jwks/fetch-json.ts'
+import type { Dispatcher } from '../jwks/dispatcher-client.ts'
 import type { JwsAlgorithm } from '../jwt/algorithms.ts'
 import type { ClaimValue } from '../jwt/claim-values.ts'
 

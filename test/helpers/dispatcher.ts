@@ -1,9 +1,7 @@
-import type { Dispatcher } from '../../lib/jwks/fetch-json.ts'
+import { Agent } from 'undici'
+import type { Dispatcher } from '../../lib/jwks/dispatcher-client.ts'
 
-/** The dispatcher of Node's fetch. undici stores it under this symbol. It exists after the first fetch. */
-export function globalDispatcher(): Dispatcher {
-  return Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1')) as Dispatcher
-}
+export const agent: Dispatcher = new Agent()
 
 /** Sends the requests for any host to a server on loopback and lists their URLs. */
 export class Reroute implements Dispatcher {
@@ -16,6 +14,6 @@ export class Reroute implements Dispatcher {
 
   dispatch(options: { origin: string; path: string }, handler: never): boolean {
     this.urls.push(new URL(options.path, options.origin).href)
-    return globalDispatcher().dispatch({ ...options, origin: this.#origin } as never, handler)
+    return agent.dispatch({ ...options, origin: this.#origin } as never, handler)
   }
 }

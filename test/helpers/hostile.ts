@@ -88,6 +88,15 @@ export const hostile: Readonly<Record<string, Handler>> = {
     socket.on('drain', write)
     write()
   },
+  'has chunk extensions without end'(request) {
+    const { socket } = request
+    const chunk = Buffer.from(`1;${'a'.repeat(15_000)}\r\n \r\n`.repeat(20))
+    const write = (): void => {
+      while (!socket.destroyed && socket.write(chunk));
+    }
+    socket.on('drain', write).write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+    write()
+  },
   'is compressed and has no content and no end'(_request, response) {
     // Members of gzip without content.
     const empty = Buffer.concat(Array<Buffer>(1_000).fill(gzipSync('')))

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import { discoverJwksUri } from '../../../lib/jwks/discovery.ts'
-import { fetchJson, FetchError } from '../../../lib/jwks/fetch-json.ts'
+import { FetchError } from '../../../lib/jwks/fetch-error.ts'
+import { fetchJson } from '../../../lib/jwks/fetch-json.ts'
 import { hostile, redirect } from '../../helpers/hostile.ts'
 import { createKeyPair, sendJson, LocalIssuer, type KeyPair } from '../../helpers/issuer.ts'
 
@@ -19,7 +20,7 @@ async function discover(
   const asked: string[] = []
   const jwksUri = discoverJwksUri(issuer, allowInsecure, async ({ href }) => {
     asked.push(href)
-    if (!Object.hasOwn(documents, href)) throw new FetchError('HTTP 404', 404)
+    if (!Object.hasOwn(documents, href)) throw new FetchError('HTTP 404', { status: 404 })
     return documents[href]
   })
   await jwksUri.catch(() => {})
@@ -43,7 +44,7 @@ suite('the URL of the metadata', () => {
 
     test(`the metadata of ${issuer} is fetched from the URL of OpenID Connect, then from that of RFC 8414`, async () => {
       const { asked, jwksUri } = await discover(issuer, {})
-      await assert.rejects(jwksUri, new FetchError('HTTP 404', 404))
+      await assert.rejects(jwksUri, new FetchError('HTTP 404', { status: 404 }))
       assert.deepEqual(asked, urls)
     })
 
@@ -131,7 +132,8 @@ suite('the jwks_uri in the metadata', () => {
 
 suite('discovery over HTTP', () => {
   const get = async (url: URL, signal = new AbortController().signal): Promise<unknown> =>
-    fetchJson(url, { signal, maxResponseSize: 65_536, dispatcher: undefined })
+    (await fetchJson(url, { signal, timeout: 10_000, maxResponseSize: 65_536, dispatcher: undefined }))
+      .document
 
   test('the metadata of an issuer with a path is found', async () => {
     await using issuer = await LocalIssuer.start({ key, path: '/realms/a/' })

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
-import { Agent } from 'undici'
-import { fetchJson, FetchError, type Dispatcher, type FetchLimits } from '../../../lib/jwks/fetch-json.ts'
-import { globalDispatcher } from '../../helpers/dispatcher.ts'
+import type { Dispatcher } from '../../../lib/jwks/dispatcher-client.ts'
+import { FetchError } from '../../../lib/jwks/fetch-error.ts'
+import { fetchJson, type FetchOptions } from '../../../lib/jwks/fetch-json.ts'
+import { agent } from '../../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect, zipped } from '../../helpers/hostile.ts'
 import { createKeyPair, sendJson, LocalIssuer, type Handler } from '../../helpers/issuer.ts'
+import { clients, hasUndici8, loadUndici, undiciVersions } from '../../helpers/undici.ts'
 
 let server: LocalIssuer
 /** The test issuer keeps no process alive, and some tests wait for nothing else. */
@@ -21,12 +24,10 @@ after(async () => {
   await server.close()
 })
 
-const agent = new Agent()
-
 /** Fetches from a server with this answer. Returns its connection as well. */
 async function get(
   handler: Handler,
-  limits: Partial<FetchLimits> = {},
+  options: Partial<FetchOptions> = {},
 ): Promise<{ document: Promise<unknown>; connection: Socket }> {
   const path = `/${crypto.randomUUID()}`
   const { promise: connected, resolve } = withResolvers<Socket>()
@@ -34,7 +35,7 @@ async function get(
     resolve(request.socket)
     handler(request, response)
   })
-  const document = fetchFrom(new URL(path, server.origin), limits)
+  const document = fetchFrom(new URL(path, server.origin), options)
   document.catch(() => {})
   return { document, connection: await connected }
 }
@@ -45,13 +46,15 @@ async function roundTrip(): Promise<void> {
   await document
 }
 
-async function fetchFrom(url: URL, limits: Partial<FetchLimits> = {}): Promise<unknown> {
-  return fetchJson(url, {
+async function fetchFrom(url: URL, options: Partial<FetchOptions> = {}): Promise<unknown> {
+  const { document } = await fetchJson(url, {
     signal: AbortSignal.timeout(10_000),
+    timeout: 10_000,
     maxResponseSize: 65_536,
     dispatcher: undefined,
-    ...limits,
+    ...options,
   })
+  return document
 }
 
 /** Asserts a failure with this reason and without text of the answer. */
@@ -113,8 +116,8 @@ suite('a good answer', () => {
     })
   }
 
-  test('the request accepts JSON, names the plugin and has no other data of the application', async () => {
-    for (const dispatcher of [undefined, agent]) {
+  for (const [client, dispatcher] of clients) {
+    test(`${client}: the request accepts JSON and JWK Sets, names the plugin and has no other data of the application`, async () => {
       const { promise, resolve } = withResolvers<Record<string, unknown>>()
       const { document } = await get(
         (request, response) => {
@@ -124,19 +127,29 @@ suite('a good answer', () => {
         { dispatcher },
       )
       await document
-      const { method, accept, authorization, cookie, ...others } = await promise
-      assert.deepEqual(
-        { method, accept, authorization, cookie, 'user-agent': others['user-agent'] },
-        {
-          method: 'GET',
-          accept: 'application/json',
-          authorization: undefined,
-          cookie: undefined,
-          'user-agent': 'fastify-jwks-auth',
+      const { connection: _connection, host: _host, ...others } = await promise
+      assert.deepEqual(others, {
+        method: 'GET',
+        accept: 'application/json, application/jwk-set+json',
+        'accept-encoding': 'identity',
+        'user-agent': 'fastify-jwks-auth',
+      })
+    })
+
+    // fetch of undici 6.29 and 7.30 ends the process here.
+    test(`${client}: a compressed answer of 300 KB whose connection closes is read, and the process goes on`, async () => {
+      const text = randomBytes(225_000).toString('base64')
+      const packed = gzipSync(JSON.stringify(text))
+      const { document } = await get(
+        ({ socket }) => {
+          socket.write('HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n')
+          socket.end(packed)
         },
+        { dispatcher, maxResponseSize: 2 ** 20 },
       )
-    }
-  })
+      assert.equal(await document, text)
+    })
+  }
 
   test('an answer may be as long as maxResponseSize and not a byte longer', async () => {
     const text = JSON.stringify('é'.repeat(1_000))
@@ -169,96 +182,88 @@ suite('a bad answer', { timeout: 30_000 }, () => {
     ['has no end', tooLong],
     ['is an error without end', /^HTTP 500$/, 500],
     ['is huge when decompressed', tooLong],
-    ['is huge when decompressed and stalls', tooLong],
     ['is a 500', /^HTTP 500$/, 500],
     ['is a 404', /^HTTP 404$/, 404],
     ['is a 502 in HTML', /^HTTP 502$/, 502],
-    ['is HTML', /^not JSON$/],
-    ['is truncated JSON', /^not JSON$/],
+    ['is HTML', /^not JSON$/, 200],
+    ['is truncated JSON', /^not JSON$/, 200],
     ['breaks off', /^(UND_ERR_SOCKET|ECONNRESET)$/],
-    ['is empty', /^not JSON$/],
-    ['has no content', /^not JSON$/],
+    ['is empty', /^not JSON$/, 200],
+    ['has no content', /^not JSON$/, 204],
     ['has a wrong content-encoding', /^Z_DATA_ERROR$/],
-    ['has a wrong content-encoding and stalls', /^(Z_DATA_ERROR|ERR_+[A-Z_]+)$/],
-    ['has an unknown content-encoding', /^not JSON$/],
-    ['has a content-encoding of constructor', /^not JSON$/],
+    ['has an unknown content-encoding', /^not JSON$/, 200],
+    ['has a content-encoding of constructor', /^not JSON$/, 200],
     ['is not HTTP', /^(HPE_[A-Z_]+|HTTPParserError)$/],
     ['is compressed and has no content and no end', tooLong],
     ['switches protocols', /^(it ended the connection|UND_ERR_SOCKET)$/],
     ['is a 404 with a wrong content-encoding', /^HTTP 404$/, 404],
     ['has endless headers', /^(UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/],
+    ['has interim responses without end', /^no end of interim responses$/],
+    ['has chunk extensions without end', /^over 327680 bytes with headers and framing$/],
     ['hangs up', /^(UND_ERR_SOCKET|ECONNRESET)$/],
     ['redirects to its own origin', /^HTTP 302$/, 302],
   ]
-  test('an answer that has interim responses without end is a failure after few of them', async () => {
-    const { document, connection } = await get(hostile['has interim responses without end']!)
-    await assertFailure(document, /^no end of interim responses$/)
-    await roundTrip()
-    assert.ok(connection.bytesWritten < 32 * 2 ** 20, `${connection.bytesWritten} bytes`)
-  })
+  for (const [client, dispatcher] of clients) {
+    for (const [name, reason, status] of failures) {
+      test(`${client}: an answer that ${name} is a failure`, async () => {
+        const { document } = await get(hostile[name]!, { dispatcher })
+        await assertFailure(document, reason, status)
+      })
+    }
 
-  test('an answer with a few interim responses is accepted', async () => {
-    const { document } = await get((_request, response) => {
-      for (let hint = 0; hint < 10; hint += 1) response.writeEarlyHints({ link: '</style.css>; rel=preload' })
-      response.end('[1, 2]')
+    test(`${client}: an answer with a few interim responses is accepted`, async () => {
+      const { document } = await get(
+        (_request, response) => {
+          for (let hint = 0; hint < 10; hint += 1)
+            response.writeEarlyHints({ link: '</style.css>; rel=preload' })
+          response.end('[1, 2]')
+        },
+        { dispatcher },
+      )
+      assert.deepEqual(await document, [1, 2])
     })
-    assert.deepEqual(await document, [1, 2])
-  })
 
-  for (const [name, reason, status] of failures) {
-    test(`an answer that ${name} is a failure`, async () => {
-      const { document } = await get(hostile[name]!)
-      await assertFailure(document, reason, status)
-    })
+    for (const name of [
+      'hangs before its headers',
+      'hangs after its headers',
+      'trickles byte by byte',
+      'trickles compressed bytes',
+      'is huge when decompressed and stalls',
+      'has a wrong content-encoding and stalls',
+    ]) {
+      test(`${client}: an answer that ${name} ends with the signal, and its connection ends too`, async () => {
+        const abort = new AbortController()
+        const { document, connection } = await get(hostile[name]!, { signal: abort.signal, dispatcher })
+        const closed = closing(connection)
+        await roundTrip()
+        abort.abort('timeout')
+        await assertFailure(document, /^timeout$/)
+        await closed
+      })
+    }
 
-    // Through a dispatcher, fetch decompresses the answer, and its input is not limited.
-    if (name === 'is compressed and has no content and no end') continue
-    test(`an answer that ${name} is a failure through a dispatcher`, async () => {
-      const { document } = await get(hostile[name]!, { dispatcher: agent })
-      await assertFailure(document, reason, status)
-    })
-  }
+    for (const name of [
+      'has no end',
+      'is an error without end',
+      'is compressed and has no content and no end',
+      'has interim responses without end',
+      'has chunk extensions without end',
+    ]) {
+      test(`${client}: an answer that ${name} is read in small part, and its connection ends at once`, async () => {
+        const { document, connection } = await get(hostile[name]!, { dispatcher })
+        await assert.rejects(document, FetchError)
+        await roundTrip()
+        assert.equal(connection.destroyed, true)
+        // The buffers of two sockets hold less than that.
+        assert.ok(connection.bytesWritten < 16 * 2 ** 20, `${connection.bytesWritten} bytes`)
+      })
+    }
 
-  for (const name of [
-    'hangs before its headers',
-    'hangs after its headers',
-    'trickles byte by byte',
-    'trickles compressed bytes',
-  ] as const) {
-    test(`an answer that ${name} ends with the signal, and its connection ends too`, async () => {
-      const abort = new AbortController()
-      const { document, connection } = await get(hostile[name]!, { signal: abort.signal })
-      const closed = closing(connection)
-      await roundTrip()
-      abort.abort('timeout')
-      await assertFailure(document, /^timeout$/)
-      await closed
-    })
-  }
-
-  test('no request is sent if the signal has fired before', async () => {
-    const path = '/too-late'
-    await assertFailure(
-      fetchFrom(new URL(path, server.origin), { signal: AbortSignal.abort('closed') }),
-      /^closed$/,
-    )
-    assert.ok(!server.requests.includes(path))
-  })
-
-  for (const name of [
-    'has no end',
-    'is an error without end',
-    'is compressed and has no content and no end',
-    'is huge when decompressed and stalls',
-    'has a wrong content-encoding and stalls',
-  ]) {
-    test(`an answer that ${name} is read in small part, and its connection ends at once`, async () => {
-      const { document, connection } = await get(hostile[name]!)
-      await assert.rejects(document, FetchError)
-      await roundTrip()
-      assert.equal(connection.destroyed, true)
-      // The buffers of two sockets hold less than that.
-      assert.ok(connection.bytesWritten < 32 * 2 ** 20, `${connection.bytesWritten} bytes`)
+    test(`${client}: no request is sent if the signal has fired before`, async () => {
+      const path = `/too-late/${client}`
+      const signal = AbortSignal.abort('closed')
+      await assertFailure(fetchFrom(new URL(path, server.origin), { signal, dispatcher }), /^closed$/)
+      assert.ok(!server.requests.includes(path))
     })
   }
 })
@@ -294,6 +299,16 @@ suite('redirects', () => {
       assert.deepEqual(other.requests, [])
     })
   }
+
+  for (const version of undiciVersions) {
+    test(`undici ${version}: a dispatcher that follows redirects by itself does not follow them for keys`, async () => {
+      const { Agent, interceptors } = await loadUndici(version)
+      const following = new Agent().compose(interceptors.redirect({ maxRedirections: 5 }))
+      const { document } = await get(redirect(302, '/followed'), { dispatcher: following })
+      await assertFailure(document, /^HTTP 302$/, 302)
+      assert.ok(!server.requests.includes('/followed'))
+    })
+  }
 })
 
 suite('a failed connection', () => {
@@ -321,12 +336,32 @@ suite('a failed connection', () => {
 })
 
 suite('a dispatcher', () => {
+  test('undici 8 is tested with the versions of Node in which it loads, from 22.19 on', async () => {
+    assert.equal(clients.has('undici 8'), hasUndici8)
+    if (!hasUndici8) await assert.rejects(loadUndici(8), TypeError)
+  })
+
+  test('an answer through a dispatcher is read from a connection that had other answers before', async () => {
+    const { Agent } = await loadUndici(7)
+    const dispatcher = new Agent({ connections: 1 })
+    const text = JSON.stringify('a'.repeat(60_000))
+    const connections = new Set<Socket>()
+    for (let fetch = 0; fetch < 10; fetch += 1) {
+      const { document, connection } = await get((_request, response) => void response.end(text), {
+        dispatcher,
+      })
+      assert.equal(await document, JSON.parse(text))
+      connections.add(connection)
+    }
+    assert.equal(connections.size, 1)
+  })
+
   test('every fetch goes through the dispatcher', async () => {
     const seen: string[] = []
     const dispatcher: Dispatcher = {
       dispatch(options: { origin: string; path: string }, handler: never) {
         seen.push(`${options.origin}${options.path}`)
-        return globalDispatcher().dispatch(options as never, handler)
+        return agent.dispatch(options as never, handler)
       },
     }
     const { document } = await get((_request, response) => void response.end('{}'), { dispatcher })

@@ -8,9 +8,9 @@ import { after, before, suite, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { Agent } from 'undici'
 import type { JwksOptions } from '../../../lib/index.ts'
-import type { Dispatcher } from '../../../lib/jwks/fetch-json.ts'
+import type { Dispatcher } from '../../../lib/jwks/dispatcher-client.ts'
 import { call, createApp } from '../../helpers/app.ts'
-import { globalDispatcher } from '../../helpers/dispatcher.ts'
+import { agent } from '../../helpers/dispatcher.ts'
 import { bodyText, hostile, redirect } from '../../helpers/hostile.ts'
 import {
   createKeyPair,
@@ -222,7 +222,7 @@ suite('the limits and the dispatcher', () => {
     const dispatcher: Dispatcher = {
       dispatch(options: { path: string }, handler: never) {
         paths.push(options.path)
-        return globalDispatcher().dispatch(options as never, handler)
+        return agent.dispatch(options as never, handler)
       },
     }
     await using both = await start({ dispatcher })

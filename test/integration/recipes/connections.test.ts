@@ -1,9 +1,11 @@
 import { once } from 'node:events'
-import { get } from 'node:http'
+import { createServer, get } from 'node:http'
+import { connect as connectSocket, type AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { suite, test, type TestContext } from 'node:test'
 import Fastify from 'fastify'
 import type { WebSocket } from 'ws'
+import { build as buildBehindProxy } from '../../../docs/examples/proxy.ts'
 import { build as buildEvents, news } from '../../../docs/examples/events.ts'
 import { listen } from '../../../docs/examples/events-client.ts'
 import { build as buildWebSocket } from '../../../docs/examples/websocket.ts'
@@ -12,7 +14,7 @@ import jwksAuth from '../../../lib/index.ts'
 import { LocalIssuer, now, type TokenParts } from '../../helpers/issuer.ts'
 import { setUp } from '../../helpers/recipe.ts'
 
-/** The recipes for connections that can outlive the token: server-sent events and WebSockets. */
+/** The recipes for connections: server-sent events and WebSockets, which can outlive the token, and a proxy. */
 
 suite('server-sent events', () => {
   test('server-sent events end when the token expires', async (t) => {
@@ -79,6 +81,31 @@ suite('server-sent events', () => {
     )
     t.assert.match(log, new RegExp(inQuery))
     t.assert.doesNotMatch(log, new RegExp(inHeader))
+  })
+})
+
+suite('a proxy', () => {
+  test('an application behind a proxy gets the keys through the proxy that the environment names', async (t) => {
+    const tunnels: unknown[] = []
+    const proxy = createServer().listen(0, '127.0.0.1')
+    proxy.on('connect', ({ url }, socket) => {
+      tunnels.push(url)
+      const { hostname, port } = new URL(`http://${url}`)
+      const target = connectSocket(Number(port), hostname, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+      target.pipe(socket).pipe(target)
+    })
+    await once(proxy, 'listening')
+    const { http_proxy: before } = process.env
+    process.env.http_proxy = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    t.after(() => {
+      proxy.close()
+      if (before === undefined) delete process.env.http_proxy
+      else process.env.http_proxy = before
+    })
+    const { issuer, app } = await setUp(t, buildBehindProxy)
+    const headers = { authorization: `Bearer ${await issuer.token()}` }
+    t.assert.equal((await app.inject({ url: '/me', headers })).body, 'someone')
+    t.assert.deepEqual([...new Set(tunnels)], [new URL(issuer.origin).host])
   })
 })
 

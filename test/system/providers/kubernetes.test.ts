@@ -27,12 +27,17 @@ const claims = {
 const token = (others: Record<string, unknown> = {}): Promise<string> =>
   sign(key, { iat: now(), nbf: now(), exp: now() + 3607, ...claims, ...others })
 
-/** Starts an API server that returns its keys to requests with the token of the pod, and an application in a pod. */
+/** Starts an API server that returns its keys to requests with the token of the pod that accept them, and an application in a pod. */
 async function setUp(t: TestContext): Promise<{ app: FastifyInstance; asked: unknown[] }> {
   const { ca, ...certificate } = createCertificate()
   const asked: unknown[] = []
   const server = createServer(certificate, ({ url, headers }, response) => {
     asked.push([url, headers.authorization])
+    // As kube-apiserver does.
+    if (!headers.accept?.includes('application/jwk-set+json')) {
+      response.writeHead(406).end('only the following media types are accepted: application/jwk-set+json')
+      return
+    }
     const isKnown = headers.authorization === 'Bearer of-the-pod'
     response.writeHead(isKnown ? 200 : 403, { 'content-type': 'application/jwk-set+json' })
     response.end(JSON.stringify(isKnown ? { keys: [key.jwk] } : { kind: 'Status', code: 403 }))
