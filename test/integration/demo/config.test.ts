@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, suite, test } from 'node:test'
@@ -15,6 +15,7 @@ after(() => {
 })
 afterEach(() => rmSync('.env', { recursive: true, force: true }))
 
+const example = readFileSync(join(home, '.env.example'), 'utf8')
 const domain = 'tenant.example.com'
 const issuer = 'https://id.example.com'
 const defaults = {
@@ -90,6 +91,21 @@ suite('accepted configurations', () => {
       port: 3001,
       issuer: { issuer, audience: 'from-the-environment' },
     })
+  })
+
+  for (const block of example.split('\n\n').filter((part) => /^# \d\./.test(part))) {
+    const [title] = block.split('\n')
+    test(`.env.example configures an issuer with its block ${title!.slice(2, 24)}`, async (t) => {
+      writeFileSync('.env', block.replaceAll(/^# (?=[A-Z0-9_]+=)/gm, ''))
+      const { issuer: configured } = await readConfig({})
+      t.assert.equal(typeof configured?.audience, 'string')
+    })
+  }
+
+  test('.env.example names the ports that the demo takes by default', (t) => {
+    for (const line of ['PORT=8000', 'PAGE_PORT=8001', 'ISSUER_PORT=8002']) {
+      t.assert.equal(example.includes(`# ${line}\n`), true, line)
+    }
   })
 
   test('an empty variable is treated as not set', async (t) => {

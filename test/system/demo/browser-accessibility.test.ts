@@ -24,7 +24,10 @@ suite('accessibility of the page', { skip }, () => {
     await page.keyboard.press('ArrowDown')
     await tabTo(page, 'GET /secured/ping')
     await page.keyboard.press('Enter')
-    await page.locator('#spoken', { hasText: '401 Unauthorized. The signature no longer fits' }).waitFor()
+    await page
+      .getByRole('status')
+      .filter({ hasText: '401 Unauthorized. The signature no longer fits' })
+      .waitFor()
     await tabTo(page, 'GET /reports')
     await page.keyboard.press('Enter')
     await page.locator('#answers', { hasText: 'GET /reports' }).waitFor()
