@@ -9,7 +9,7 @@ import type { OpenApiSecurity } from './authorization/openapi.ts'
 import type { KeyStatus } from './jwks/jwks-state.ts'
 import type { AccessToken } from './jwt/token.ts'
 import type { AuthorizationRule } from './options/types.ts'
-import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
+import type { JwksAuthClaims, UserDecorator } from './types.ts'
 
 /** A hook for `onRequest` to `preHandler`, on any kind of server. It may also be awaited directly. */
 export type AuthenticateHook = <Server extends RawServerBase>(
@@ -20,6 +20,12 @@ export type AuthenticateHook = <Server extends RawServerBase>(
 /** The rule of `authorize`. */
 export type AuthorizeOptions = AuthorizationRule<FastifyRequest, JwksAuthClaims>
 
+/** Makes a hook of a rule. */
+export type Authorize = (rule: AuthorizeOptions) => AuthenticateHook
+
+/** What a route requires: nothing, a token or none, or a token that satisfies a rule. */
+export type RouteAuthorization = false | 'optional' | AuthorizeOptions
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Requires a valid access token and sets `request.user`. */
@@ -27,19 +33,22 @@ declare module 'fastify' {
     /** Like `authenticate`, but a request without an Authorization header passes with `request.user === null`. */
     authenticateOptional: AuthenticateHook
     /** Returns a hook that authenticates the request, unless that has happened already, and then checks the rule. */
-    authorize: (rule: AuthorizeOptions) => AuthenticateHook
+    authorize: Authorize
     /** The state of the keys of each issuer that publishes them, for a readiness route. It waits for nothing. */
     jwksStatus: () => KeyStatus[]
     /** The issuers as security schemes and the scopes of the routes, for the OpenAPI document of @fastify/swagger. */
     openApiSecurity: () => OpenApiSecurity
   }
 
-  interface FastifyRequest {
+  interface FastifyContextConfig {
     /**
-     * The deeply frozen claims of the token, or the result of `formatUser`. The type is non-null. Behind `authenticateOptional` it
-     * can be `null`; check it.
+     * What the route requires, with and without `global`: `false` for no token, `'optional'` for a token or none, or a rule. It applies
+     * in the scope of the plugin.
      */
-    user: JwksAuthUser
+    jwksAuth?: RouteAuthorization | undefined
+  }
+
+  interface FastifyRequest extends UserDecorator {
     /** The verified access token; `null` if the request was not authenticated. */
     accessToken: (AccessToken & { readonly claims: JwksAuthClaims }) | null
   }
@@ -47,7 +56,6 @@ declare module 'fastify' {
 
 export const name = 'fastify-jwks-auth'
 
-const requestDecorators = ['user', 'accessToken']
 const instanceDecorators = [
   'authenticate',
   'authenticateOptional',
@@ -56,14 +64,21 @@ const instanceDecorators = [
   'openApiSecurity',
 ]
 
-/** Throws if a decorator exists. Two plugins in one scope would overwrite each other's results. */
-export function assertNoConflict(app: FastifyInstance): void {
+/**
+ * Throws if a decorator exists. Two plugins in one scope would overwrite each other's results.
+ *
+ * @param user - The name of the decorator that holds the user.
+ */
+export function assertNoConflict(app: FastifyInstance, user: string): void {
   const taken =
-    requestDecorators.find((decorator) => app.hasRequestDecorator(decorator)) ??
+    [user, 'accessToken'].find((decorator) => app.hasRequestDecorator(decorator)) ??
     instanceDecorators.find((decorator) => app.hasDecorator(decorator))
-  if (taken !== undefined) {
-    throw new Error(
-      `${name}: the decorator "${taken}" exists already, from this plugin or from another one; to accept several issuers, list them in "issuers"`,
-    )
-  }
+  if (taken === undefined) return
+  const cure =
+    taken === user
+      ? 'if another plugin such as @fastify/jwt needs it, set "decoratorName" to a free name; '
+      : ''
+  throw new Error(
+    `${name}: the decorator "${taken}" exists already, from this plugin or from another one; ${cure}to accept several issuers, list them in "issuers"`,
+  )
 }

@@ -1,7 +1,7 @@
 export { default, default as 'module.exports', type JwksAuth, type JwksAuthOptions } from './plugin.ts'
 export type { OpenApiSecurity, SecurityScheme } from './authorization/openapi.ts'
 export { diagnostics, type DiagnosticsEvents, type EventChannel } from './channels.ts'
-export type { AuthenticateHook, AuthorizeOptions } from './decorators.ts'
+export type { Authorize, AuthenticateHook, AuthorizeOptions, RouteAuthorization } from './decorators.ts'
 export { authenticate, authenticateOptional, authorize } from './hooks.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'
 export type { KeyStatus } from './jwks/jwks-state.ts'

@@ -15,6 +15,15 @@ export const notRegistered: string =
   'the plugin on the same Fastify instance as the route or on a parent of it, and wrap a function that registers it for ' +
   'others in fastify-plugin'
 
+export const authorizeNotCalled: string =
+  'authorize is the hook of a route, but it makes hooks; call it with a rule, as in onRequest: authorize({ scope: … }); until ' +
+  'then every request to the route is answered with 500'
+export const invalidRouteConfig: string =
+  "the member jwksAuth of this route's config is wrong, so every request to it is answered with 500"
+export const noRouteProtected: string =
+  'fastify-jwks-auth is registered with global: true in a scope that has no routes, so it protects none; register the plugin on ' +
+  'the Fastify instance of the routes or on a parent of it, and wrap a function that registers it for others in fastify-plugin'
+
 // Keys of an issuer
 export const fetchFailed: string = "the issuer's keys can't be fetched"
 export const fetchRecovered: string = 'the issuer answers again'

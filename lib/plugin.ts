@@ -3,22 +3,23 @@ import fp from 'fastify-plugin'
 import { AccessTokenVerifier } from './access-token-verifier.ts'
 import { OpenApi } from './authorization/openapi.ts'
 import { diagnostics } from './channels.ts'
-import { assertNoConflict, name, type AuthenticateHook, type AuthorizeOptions } from './decorators.ts'
+import { assertNoConflict, name, type AuthenticateHook, type Authorize } from './decorators.ts'
 import { JwksAuthError } from './errors.ts'
 import { authenticate, authenticateOptional, authenticatorKey, authorize, createHooks } from './hooks.ts'
 import { createTokenExtractor, type Credentials } from './http/authorization-header.ts'
-import { challengePrefix } from './http/www-authenticate.ts'
 import { readPluginOptions } from './options/plugin-options.ts'
 import type { OneOrMoreIssuers, PluginOptions } from './options/types.ts'
 import { RequestAuthenticator } from './request-authenticator.ts'
+import { protectRoutes } from './route-hook.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
 /** Options of the plugin: one issuer at the top level or several under `issuers`, and options that apply to all of them. */
 export type JwksAuthOptions = PluginOptions<FastifyRequest, JwksAuthClaims, JwksAuthUser> & OneOrMoreIssuers
 
 const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
-  const { issuers, realm, ...context } = readPluginOptions(options)
-  assertNoConflict(app)
+  const settings = readPluginOptions(options)
+  const { issuers, decoratorName, ...context } = settings
+  assertNoConflict(app, decoratorName)
   const verifier = new AccessTokenVerifier(issuers, {
     ...context,
     log: app.log,
@@ -26,11 +27,11 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
       ? (token): Credentials => ({ scheme: undefined, token })
       : createTokenExtractor(context.dpop !== undefined),
   })
-  const authenticator = new RequestAuthenticator(verifier, challengePrefix(realm), options)
-  const openApi = new OpenApi(issuers)
+  const authenticator = new RequestAuthenticator(verifier, settings, options)
+  const openApi = new OpenApi(issuers, settings.global)
   const hooks = createHooks(() => authenticator)
 
-  app.decorateRequest('user', null as unknown as JwksAuthUser)
+  app.decorateRequest(decoratorName, null)
   app.decorateRequest('accessToken', null)
   app.decorateRequest(authenticator.key, null)
   app.decorate(authenticatorKey, authenticator)
@@ -39,6 +40,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   app.decorate('authorize', hooks.authorize)
   app.decorate('jwksStatus', () => verifier.status())
   app.decorate('openApiSecurity', () => openApi.security())
+  protectRoutes(app, settings.global)
   if (context.jwks.prefetch) app.addHook('onReady', () => verifier.prefetch())
   // Fastify waits for open requests after preClose. Requests that wait for a fetch end with it.
   app.addHook('preClose', async () => verifier.close())
@@ -53,7 +55,7 @@ export interface JwksAuth extends FastifyPluginAsync<JwksAuthOptions> {
   /** Like `authenticate`, but a request without an Authorization header passes with `request.user === null`. */
   readonly authenticateOptional: AuthenticateHook
   /** Returns a hook that authenticates the request, unless that has happened already, and then checks the rule. */
-  readonly authorize: (rule: AuthorizeOptions) => AuthenticateHook
+  readonly authorize: Authorize
   /** The class of every refusal. */
   readonly JwksAuthError: typeof JwksAuthError
   /** The plugin's channels. */

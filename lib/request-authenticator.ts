@@ -6,8 +6,10 @@ import { name, type AuthorizeOptions } from './decorators.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import { isThenable, type CheckResult, type MaybePromise } from './hook.ts'
 import { setRefusalHeaders } from './http/refusal-headers.ts'
+import { challengePrefix } from './http/www-authenticate.ts'
 import { IssuerResolverError } from './issuers/issuer-resolver.ts'
 import type { AccessToken } from './jwt/token.ts'
+import type { PluginSettings } from './options/plugin-options.ts'
 import type { PluginOptions } from './options/types.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
@@ -17,7 +19,10 @@ type Callbacks = Pick<
   'getToken' | 'formatUser' | 'isRevoked'
 >
 
+type Settings = Pick<PluginSettings, 'decoratorName' | 'realm' | 'scopes'>
+
 type VerifiedTokens = Record<symbol, AccessToken | null | undefined>
+type Users = Record<string, JwksAuthUser | null | undefined>
 
 /** Authenticates and authorizes Fastify requests. Each registration of the plugin has one. */
 export class RequestAuthenticator {
@@ -28,17 +33,22 @@ export class RequestAuthenticator {
   readonly key: symbol = Symbol(name)
   readonly #verifier: AccessTokenVerifier
   readonly #challengePrefix: string
+  readonly #decoratorName: string
+  readonly #scopes: Settings['scopes']
   readonly #getToken: Callbacks['getToken']
   readonly #formatUser: Callbacks['formatUser']
   readonly #isRevoked: Callbacks['isRevoked']
 
-  /**
-   * @param challengePrefix - The constant part of every challenge.
-   * @param callbacks - They are read once.
-   */
-  constructor(verifier: AccessTokenVerifier, challengePrefix: string, callbacks: Callbacks) {
+  /** @param callbacks - They are read once. */
+  constructor(
+    verifier: AccessTokenVerifier,
+    { decoratorName, realm, scopes }: Settings,
+    callbacks: Callbacks,
+  ) {
     this.#verifier = verifier
-    this.#challengePrefix = challengePrefix
+    this.#challengePrefix = challengePrefix(realm)
+    this.#decoratorName = decoratorName
+    this.#scopes = scopes
     this.#getToken = callbacks.getToken
     this.#formatUser = callbacks.formatUser
     this.#isRevoked = callbacks.isRevoked
@@ -55,18 +65,13 @@ export class RequestAuthenticator {
       : this.#verify(request, reply, isOptional, found)
   }
 
-  /** Authenticates the request, unless that has happened already, and then checks the rule and the rule's own `check`. */
-  authorize(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    rule: Rule,
-    check: AuthorizeOptions['check'],
-  ): CheckResult {
+  /** Authenticates the request, unless that has happened already, and then checks the rule. */
+  authorize(request: FastifyRequest, reply: FastifyReply, rule: Rule): CheckResult {
     const result = this.authenticate(request, reply, false)
     if (result instanceof Promise) {
-      return result.then((error) => error ?? this.#checkRule(request, reply, rule, check))
+      return result.then((error) => error ?? this.#checkRule(request, reply, rule))
     }
-    return result ?? this.#checkRule(request, reply, rule, check)
+    return result ?? this.#checkRule(request, reply, rule)
   }
 
   /** @param authorization - The Authorization header, or the result of `getToken`. */
@@ -78,7 +83,7 @@ export class RequestAuthenticator {
   ): CheckResult {
     if (authorization === undefined || authorization === null) {
       if (!isOptional) return this.#refuse(reply, new JwksAuthError(refusals.missingHeader))
-      request.user ??= null as unknown as JwksAuthUser
+      ;(request as unknown as Users)[this.#decoratorName] ??= null
       return undefined
     }
     if (typeof authorization !== 'string') {
@@ -132,22 +137,18 @@ export class RequestAuthenticator {
   }
 
   #setUser(request: FastifyRequest, accessToken: AccessToken, user: JwksAuthUser): undefined {
-    request.user = user
+    ;(request as unknown as Users)[this.#decoratorName] = user
     request.accessToken = accessToken as FastifyRequest['accessToken']
     ;(request as unknown as VerifiedTokens)[this.key] = accessToken
   }
 
   /** The request was authenticated before. */
-  #checkRule(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    rule: Rule,
-    check: AuthorizeOptions['check'],
-  ): CheckResult {
+  #checkRule(request: FastifyRequest, reply: FastifyReply, rule: Rule): CheckResult {
     const accessToken = (request as unknown as VerifiedTokens)[this.key]!
     const { claims } = accessToken
-    const refusal = checkRule(rule, claims)
+    const refusal = checkRule(rule, claims, this.#scopes)
     if (refusal) return this.#refuse(reply, new JwksAuthError(refusal), accessToken)
+    const check = rule.check as AuthorizeOptions['check']
     if (!check) return undefined
     const onCheck = (isPermitted: boolean): Error | undefined =>
       isPermitted === true

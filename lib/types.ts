@@ -8,6 +8,7 @@ import type { AccessTokenClaims } from './jwt/token.ts'
  *   interface JwksAuthTypes {
  *     claims: { permissions: string[] } // claims of your tokens in addition to the registered ones
  *     user: { id: string } // the result of formatUser, if you have one
+ *     decoratorName: 'auth' // the option decoratorName, if you have set it
  *   }
  * }
  * ```
@@ -21,3 +22,11 @@ export type JwksAuthClaims = JwksAuthTypes extends { claims: infer Claims }
 
 /** The type of `request.user`: the claims, or the result of `formatUser`. */
 export type JwksAuthUser = JwksAuthTypes extends { user: infer User } ? User : JwksAuthClaims
+
+type DecoratorName = JwksAuthTypes extends { decoratorName: infer Name extends string } ? Name : 'user'
+
+/**
+ * The request decorator that holds the user: `request.user`, or the name in `decoratorName`. It holds the deeply frozen claims of the
+ * token, or the result of `formatUser`. The type is non-null. Behind `authenticateOptional` it can be `null`; check it.
+ */
+export type UserDecorator = { [Name in DecoratorName]: JwksAuthUser }

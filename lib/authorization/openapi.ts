@@ -1,5 +1,6 @@
 import type { IssuerSettings } from '../options/issuer-options.ts'
 import type { ResolveIssuer } from '../options/types.ts'
+import { readRouteConfig } from './route-config.ts'
 
 /** A Security Scheme Object (OpenAPI 3.0 and 3.1, section "Security Scheme Object"). */
 export type SecurityScheme =
@@ -11,8 +12,8 @@ export interface OpenApiSecurity {
   /** For `openapi.components`: `openId`, `openId2` … for issuers with discovery, `bearer` for all others. */
   readonly components: { readonly securitySchemes: Record<string, SecurityScheme> }
   /**
-   * For `transform`: adds `security` with the required scopes to each route that has a hook of the plugin, unless its schema has a
-   * `security` already. Only hooks in the options of a route are seen, not those of `addHook`.
+   * For `transform`. It adds `security`, with the required scopes, to each route that requires a token: by a hook in its options, by
+   * its `config`, or by `global`. A `security` of the route's own schema stays. Hooks of `addHook` are not seen.
    */
   readonly transform: <Schema>(route: { schema: Schema; url: string; route: object }) => {
     schema: Schema
@@ -27,21 +28,28 @@ interface Requirements {
   readonly isOptional: boolean
 }
 
+type Route = Readonly<Record<string, unknown>> & { readonly config?: { readonly jwksAuth?: unknown } }
+
 const hookNames = ['onRequest', 'preParsing', 'preValidation', 'preHandler']
+
+const anyToken: Requirements = { scope: [], anyScope: [], isOptional: false }
 
 const requirementsOfHooks = new WeakMap<object, Requirements>()
 
 /** Remembers the requirements of a hook. */
 export function documentHook<Hook extends object>(hook: Hook, requirements: Partial<Requirements>): Hook {
-  requirementsOfHooks.set(hook, { scope: [], anyScope: [], isOptional: false, ...requirements })
+  requirementsOfHooks.set(hook, { ...anyToken, ...requirements })
   return hook
 }
 
 /** Describes the issuers and the protected routes for an OpenAPI document. */
 export class OpenApi {
   readonly #schemes: ReadonlyMap<string, SecurityScheme>
+  readonly #isGlobal: boolean
 
-  constructor(issuers: readonly IssuerSettings[] | ResolveIssuer) {
+  /** @param isGlobal - Whether a route whose `config` says nothing requires a token. */
+  constructor(issuers: readonly IssuerSettings[] | ResolveIssuer, isGlobal: boolean) {
+    this.#isGlobal = isGlobal
     // Nothing is known in advance of issuers that a function resolves.
     this.#schemes = securitySchemes(typeof issuers === 'function' ? [undefined] : issuers)
   }
@@ -50,11 +58,24 @@ export class OpenApi {
     return {
       components: { securitySchemes: Object.fromEntries(this.#schemes) },
       transform: ({ schema, url, route }) => {
-        const requirements = requirementsOf(route as Readonly<Record<string, unknown>>)
+        const requirements = this.#requirementsOf(route as Route)
         const security = requirements.length > 0 && this.#securityRequirements(requirements)
         return { schema: security ? { security, ...schema } : schema, url }
       },
     }
+  }
+
+  #requirementsOf(route: Route): Requirements[] {
+    const hooks = hookNames.flatMap((name) => route[name] ?? [])
+    const ofHooks = hooks.flatMap((hook) => requirementsOfHooks.get(hook as object) ?? [])
+    const ofRoute = readRouteConfig(route.config?.jwksAuth)
+    if (ofRoute === false || (ofRoute === undefined && !this.#isGlobal)) return ofHooks
+    return [
+      ...ofHooks,
+      typeof ofRoute === 'object'
+        ? { ...anyToken, ...ofRoute }
+        : { ...anyToken, isOptional: ofRoute === 'optional' },
+    ]
   }
 
   /** Security Requirement Objects, one of which must be satisfied. Only those of OpenID Connect name scopes. */
@@ -66,11 +87,6 @@ export class OpenApi {
     )
     return [...anonymous, ...required.flat()]
   }
-}
-
-function requirementsOf(route: Readonly<Record<string, unknown>>): Requirements[] {
-  const hooks = hookNames.flatMap((name) => route[name] ?? [])
-  return hooks.flatMap((hook) => requirementsOfHooks.get(hook as object) ?? [])
 }
 
 /** A scheme for each issuer with discovery, and one for all others. */

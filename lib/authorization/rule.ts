@@ -10,10 +10,14 @@ import {
   wholeNumber,
 } from '../options/assert.ts'
 import { readClaimValues } from '../options/claim-values.ts'
+import { isScopeToken, type ScopeSettings } from '../options/scope-options.ts'
 import type { AuthorizationRule } from '../options/types.ts'
-import { scopesOf } from './scopes.ts'
+import { grantedScopes } from './scopes.ts'
 
-/** A checked rule of `authorize`, without its `check`. */
+/** The application's own check of a rule, whose parameters this folder doesn't know. */
+export type Check = NonNullable<AuthorizationRule<never, never>['check']>
+
+/** A checked rule of `authorize`. */
 export interface Rule {
   readonly scope: readonly string[]
   readonly anyScope: readonly string[]
@@ -21,6 +25,7 @@ export interface Rule {
   readonly acr: readonly string[]
   /** Milliseconds. */
   readonly maxAuthAge: number | undefined
+  readonly check: Check | undefined
   /** For a token that does not permit the request. */
   readonly insufficientScope: Refusal
   /** For a token whose user has to authenticate again. */
@@ -36,21 +41,27 @@ const names = Object.keys({
   check: true,
 } satisfies Record<keyof AuthorizationRule<never, never>, true>)
 
-/** @throws {TypeError} The rule is empty, unknown or mistyped. It would accept every token. */
-export function readRule(rule: unknown): Rule {
-  assertRecord('authorize', rule, 'must be called with a rule, as in onRequest: authorize({ scope: … })')
-  assertNames('authorize.', rule, names)
+export const mustBeCalled = 'must be called with a rule, as in onRequest: authorize({ scope: … })'
+
+/**
+ * @param path - The name of the rule in errors.
+ * @param right - What is right, if it is no rule.
+ * @throws {TypeError} The rule is empty, unknown or mistyped. It would accept every token.
+ */
+export function readRule(rule: unknown, path = 'authorize', right: string = mustBeCalled): Rule {
+  assertRecord(path, rule, right)
+  assertNames(`${path}.`, rule, names)
   if (names.every((name) => rule[name] === undefined)) {
-    invalidOption('authorize', `must have at least one of ${names.join(', ')}`)
+    invalidOption(path, `must have at least one of ${names.join(', ')}`)
   }
-  assertFunction('authorize.check', rule.check)
-  const claims = readClaimValues('authorize.claims', rule.claims)
-  const scope = readList('authorize.scope', rule.scope, 'scopes', 'RFC 6749 section 3.3')
-  const anyScope = readList('authorize.anyScope', rule.anyScope, 'scopes', 'RFC 6749 section 3.3')
-  const acr = readList('authorize.acr', rule.acr, 'authentication contexts', 'RFC 9470 section 3')
+  assertFunction(`${path}.check`, rule.check)
+  const claims = readClaimValues(`${path}.claims`, rule.claims)
+  const scope = readList(`${path}.scope`, rule.scope, 'scopes', 'RFC 6749 section 3.3')
+  const anyScope = readList(`${path}.anyScope`, rule.anyScope, 'scopes', 'RFC 6749 section 3.3')
+  const acr = readList(`${path}.acr`, rule.acr, 'authentication contexts', 'RFC 9470 section 3')
   // The minimum refuses values that are meant in seconds.
   const maxAuthAge =
-    rule.maxAuthAge === undefined ? undefined : wholeNumber('authorize.maxAuthAge', rule.maxAuthAge, 1_000)
+    rule.maxAuthAge === undefined ? undefined : wholeNumber(`${path}.maxAuthAge`, rule.maxAuthAge, 1_000)
   // Rounded down, so that an authentication that satisfies the challenge also satisfies the rule.
   const maxAge = maxAuthAge === undefined ? undefined : Math.floor(maxAuthAge / 1000)
   return {
@@ -59,6 +70,7 @@ export function readRule(rule: unknown): Rule {
     claims,
     acr,
     maxAuthAge,
+    check: rule.check as Check | undefined,
     insufficientScope: insufficientScope(joined([...scope, ...anyScope])),
     insufficientAuthentication: insufficientAuthentication(joined(acr), maxAge),
   }
@@ -66,17 +78,17 @@ export function readRule(rule: unknown): Rule {
 
 /**
  * Checks the claims of a verified token. Missing permissions are refused first, because authenticating again would not
- * change them.
+ * change them. The rule's own `check` is left to the caller.
  */
-export function checkRule(rule: Rule, claims: AccessTokenClaims): Refusal | undefined {
-  if (!hasScopes(rule, claims) || findMismatch(rule.claims, claims) !== undefined)
+export function checkRule(rule: Rule, claims: AccessTokenClaims, scopes: ScopeSettings): Refusal | undefined {
+  if (!hasScopes(rule, claims, scopes) || findMismatch(rule.claims, claims) !== undefined)
     return rule.insufficientScope
   return isAuthenticated(rule, claims) ? undefined : rule.insufficientAuthentication
 }
 
-function hasScopes({ scope, anyScope }: Rule, claims: AccessTokenClaims): boolean {
+function hasScopes({ scope, anyScope }: Rule, claims: AccessTokenClaims, scopes: ScopeSettings): boolean {
   if (scope.length + anyScope.length === 0) return true
-  const granted = scopesOf(claims)
+  const granted = grantedScopes(scopes, claims)
   return (
     scope.every((name) => granted.has(name)) &&
     (anyScope.length === 0 || anyScope.some((name) => granted.has(name)))
@@ -96,7 +108,7 @@ function isAuthenticated({ acr, maxAuthAge }: Rule, claims: AccessTokenClaims): 
 function readList(name: string, value: unknown, what: string, rfc: string): string[] {
   if (value === undefined) return []
   const entries = stringOrList(name, value).flatMap((entry) => entry.split(' '))
-  if (!entries.every((entry) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(entry))) {
+  if (!entries.every(isScopeToken)) {
     invalidOption(name, `must contain ${what} of printable ASCII without quotes and backslashes (${rfc})`)
   }
   return entries

@@ -10,6 +10,7 @@ import {
 } from './assert.ts'
 import { issuerOptionNames, readIssuerOptions, type IssuerSettings } from './issuer-options.ts'
 import { readSenderConstraintOptions, type SenderConstraintSettings } from './sender-constraint-options.ts'
+import { readScopeOptions, type ScopeSettings } from './scope-options.ts'
 import type { CacheOptions, JwksOptions, OneOrMoreIssuers, PluginOptions, ResolveIssuer } from './types.ts'
 
 /** The checked options of `jwks`, with defaults. Times are milliseconds. */
@@ -38,6 +39,9 @@ export interface PluginSettings extends SenderConstraintSettings {
   readonly jwks: JwksSettings
   /** Undefined if verified tokens are not cached. */
   readonly cache: CacheSettings | undefined
+  readonly global: boolean
+  readonly scopes: ScopeSettings
+  readonly decoratorName: string
   readonly realm: string
   readonly allowInsecureIssuers: boolean
 }
@@ -49,6 +53,10 @@ const pluginNames = {
   jwks: true,
   cache: true,
   realm: true,
+  global: true,
+  scopeClaims: true,
+  impliedScopes: true,
+  decoratorName: true,
   getToken: true,
   formatUser: true,
   isRevoked: true,
@@ -84,19 +92,27 @@ const maxTokens = 10_000_000
 export function readPluginOptions(options: unknown): PluginSettings {
   assertRecord('options', options)
   assertNames('', options, [...issuerOptionNames, ...Object.keys(pluginNames), ...fastifyNames], nestedNames)
-  const { realm = 'api', getToken, formatUser, isRevoked, allowInsecureIssuers, jwks, cache } = options
+  const { realm = 'api', decoratorName = 'user', global, allowInsecureIssuers } = options
+  const { getToken, formatUser, isRevoked } = options
   assertFunction('getToken', getToken)
   assertFunction('formatUser', formatUser)
   assertFunction('isRevoked', isRevoked)
   assertBoolean('allowInsecureIssuers', allowInsecureIssuers)
+  assertBoolean('global', global)
+  if (typeof decoratorName !== 'string' || decoratorName === '' || decoratorName === 'accessToken') {
+    invalidOption('decoratorName', 'must be a non-empty string other than "accessToken"')
+  }
   if (typeof realm !== 'string' || !/^[\x20-\x7e]+$/.test(realm)) {
     invalidOption('realm', 'must be a non-empty string of printable ASCII')
   }
   const allowInsecure = allowInsecureIssuers === true
   return Object.freeze({
     issuers: readIssuers(options, allowInsecure),
-    jwks: readJwksOptions(jwks),
-    cache: readCacheOptions(cache),
+    jwks: readJwksOptions(options.jwks),
+    cache: readCacheOptions(options.cache),
+    global: global === true,
+    scopes: readScopeOptions(options.scopeClaims, options.impliedScopes),
+    decoratorName,
     realm,
     allowInsecureIssuers: allowInsecure,
     ...readSenderConstraintOptions(options),

@@ -158,6 +158,13 @@ export interface PluginOptions<Request, Claims, User> {
    * when its key is removed, or when tokens that are used more often need its place. `false`: every token is verified every time.
    */
   cache?: CacheOptions | false
+  /**
+   * `true`: every route of the scope requires a token, whether it is declared before or after the plugin. The member `jwksAuth` of a
+   * route's `config` decides otherwise.
+   *
+   * @defaultValue false
+   */
+  global?: boolean
   /** Returns the token, instead of the Authorization header. Undefined means that there is none. */
   getToken?: (request: Request) => string | undefined | Promise<string | undefined>
   /** Makes `request.user` from the claims, for each request. */
@@ -177,6 +184,23 @@ export interface PluginOptions<Request, Claims, User> {
    * gateway that has checked the certificate. Without this option such tokens are refused.
    */
   mtls?: 'unchecked'
+  /**
+   * The claims that hold scopes: strings of space-separated scopes, or lists.
+   *
+   * @defaultValue `['scope', 'scp', 'permissions']`
+   */
+  scopeClaims?: readonly string[]
+  /**
+   * Scopes that imply others: `{ 'notes:admin': ['notes:write'], 'notes:write': ['notes:read'] }`. A token with a scope also has the
+   * scopes that it implies, and those that they imply.
+   */
+  impliedScopes?: Readonly<Record<string, readonly string[]>>
+  /**
+   * The name of the request decorator that holds the user. Declare its type as well, in `JwksAuthTypes`.
+   *
+   * @defaultValue `'user'`
+   */
+  decoratorName?: string
   /**
    * The realm in every challenge.
    *

@@ -1,6 +1,12 @@
 import { suite, test } from 'node:test'
-import Fastify from 'fastify'
-import jwksAuth, { JwksAuthError, type AuthorizeOptions } from '../../lib/index.ts'
+import fastifyAuth from '@fastify/auth'
+import Fastify, { type FastifyInstance } from 'fastify'
+import jwksAuth, {
+  authorize,
+  JwksAuthError,
+  type AuthenticateHook,
+  type AuthorizeOptions,
+} from '../../lib/index.ts'
 import { call, createApp, readAnswer } from '../helpers/app.ts'
 import { LocalIssuer, now } from '../helpers/issuer.ts'
 
@@ -261,12 +267,143 @@ suite('a rule without an effect', () => {
   }
 })
 
-test('app.authorize as a hook without a call refuses every request and says how to call it', async (t) => {
-  const app = await createApp(options)
-  app.get('/', { onRequest: app.authorize as never }, async () => 'open')
-  const { statusCode, body } = await call(app, await issuer.token(), '/')
-  t.assert.equal(statusCode, 500)
-  t.assert.match(body, /must be called with a rule, as in onRequest: authorize\(\{ scope: … \}\)/)
+suite('authorize as a hook, which was not called', () => {
+  const error = {
+    name: 'TypeError',
+    message:
+      'fastify-jwks-auth: option "authorize" must be called with a rule, as in onRequest: authorize({ scope: … })',
+  }
+  const hook = authorize as never
+
+  for (const stage of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
+    test(`app.authorize as ${stage} is a TypeError where the route is declared`, async (t) => {
+      const app = await createApp(options)
+      const declare = (hooks: unknown): unknown =>
+        app.get('/', { [stage]: hooks as never }, async () => 'open')
+      t.assert.throws(() => declare(app.authorize), error)
+      t.assert.throws(() => declare([app.authenticate, app.authorize]), error)
+    })
+
+    test(`the exported authorize as ${stage} fails when the server starts`, async (t) => {
+      const app = Fastify()
+      app.register(jwksAuth, options)
+      app.get('/', { [stage]: [hook] }, async () => 'open')
+      await t.assert.rejects(async () => app.ready(), error)
+    })
+  }
+
+  test('the exported authorize as a hook of a scope without the plugin fails when the server starts', async (t) => {
+    const app = Fastify()
+    app.addHook('onRequest', hook)
+    app.get('/', async () => 'open')
+    await t.assert.rejects(async () => app.ready(), error)
+  })
+
+  test('the exported authorize in @fastify/auth fails where the route is declared', async (t) => {
+    const app = Fastify()
+    await app.register(fastifyAuth)
+    t.assert.throws(() => app.auth([hook]), error)
+  })
+
+  for (const [title, declare] of [
+    ['as a hook of the scope', (app) => app.addHook('onRequest', app.authorize as never)],
+    [
+      'that is awaited by another hook',
+      (app) =>
+        app.addHook('onRequest', async (request, reply) =>
+          (app.authorize as never as AuthenticateHook)(request, reply),
+        ),
+    ],
+  ] as [title: string, declare: (app: FastifyInstance) => unknown][]) {
+    test(`app.authorize ${title} answers 500 without the reason, which is in the log`, async (t) => {
+      const lines: { msg: string }[] = []
+      const stream = { write: (line: string): void => void lines.push(JSON.parse(line)) }
+      const app = Fastify({ logger: { level: 'error', stream } })
+      await app.register(jwksAuth, options)
+      declare(app)
+      app.get('/', async () => 'open')
+      const response = await call(app, await issuer.token(), '/')
+      t.assert.equal(response.statusCode, 500)
+      t.assert.equal(response.json<{ message: string }>().message, 'Internal Server Error')
+      t.assert.equal(lines.filter(({ msg }) => msg.startsWith('authorize is the hook of a route')).length, 1)
+    })
+  }
+})
+
+suite('scopeClaims and impliedScopes', () => {
+  const chain = { 'notes:admin': ['notes:write', 'notes:share'], 'notes:write': ['notes:read'] }
+  const rows: [
+    title: string,
+    own: object,
+    claims: Record<string, unknown>,
+    rule: AuthorizeOptions,
+    status: number,
+  ][] = [
+    ['a claim of scopeClaims', { scopeClaims: ['roles'] }, { roles: ['a'] }, { scope: 'a' }, 200],
+    ['a claim that is text', { scopeClaims: ['roles'] }, { roles: 'a b' }, { scope: 'b' }, 200],
+    [
+      'one of several claims',
+      { scopeClaims: ['scope', 'roles'] },
+      { roles: ['b'], scope: 'a' },
+      { scope: 'a b' },
+      200,
+    ],
+    [
+      'only a claim that is not in scopeClaims',
+      { scopeClaims: ['roles'] },
+      { scope: 'a' },
+      { scope: 'a' },
+      403,
+    ],
+    ['no claim of scopeClaims', { scopeClaims: ['roles', 'constructor'] }, {}, { scope: 'a' }, 403],
+    ['a broader scope', { impliedScopes: chain }, { scope: 'notes:write' }, { scope: 'notes:read' }, 200],
+    [
+      'a scope that implies it by another',
+      { impliedScopes: chain },
+      { scp: ['notes:admin'] },
+      { scope: 'notes:read notes:share' },
+      200,
+    ],
+    ['a narrower scope', { impliedScopes: chain }, { scope: 'notes:read' }, { scope: 'notes:write' }, 403],
+    [
+      'a scope that implies one of them',
+      { impliedScopes: chain },
+      { permissions: ['notes:admin'] },
+      { anyScope: ['x', 'notes:read'] },
+      200,
+    ],
+    [
+      'a broader scope in a claim that is not read',
+      { impliedScopes: chain, scopeClaims: ['scp'] },
+      { scope: 'notes:admin' },
+      { scope: 'notes:read' },
+      403,
+    ],
+    ['a broader scope that nothing implies', {}, { scope: 'notes:admin' }, { scope: 'notes:read' }, 403],
+  ]
+  for (const [title, own, claims, rule, status] of rows) {
+    test(`a token with ${title} is answered ${status}, by each kind of rule`, async (t) => {
+      const app = Fastify()
+      app.get('/exported', { onRequest: authorize(rule) }, async () => 'in')
+      app.get('/config', { config: { jwksAuth: rule } }, async () => 'in')
+      await app.register(jwksAuth, { ...options, ...own })
+      app.get('/decorator', { onRequest: app.authorize(rule) }, async () => 'in')
+      const token = await issuer.token({ claims })
+      for (const url of ['/exported', '/config', '/decorator']) {
+        t.assert.equal((await call(app, token, url)).statusCode, status, url)
+      }
+    })
+  }
+
+  test('the claims and the challenge of a request name no implied scopes', async (t) => {
+    const app = Fastify()
+    app.register(jwksAuth, { ...options, impliedScopes: chain })
+    app.get('/', { onRequest: authorize({ scope: 'notes:write' }) }, async ({ user }) => user)
+    const accepted = await call(app, await issuer.token({ claims: { scope: 'notes:admin' } }), '/')
+    t.assert.equal(accepted.json<{ scope: string }>().scope, 'notes:admin')
+    const refused = await call(app, await issuer.token({ claims: { scope: 'notes:read' } }), '/')
+    t.assert.match(String(refused.headers['www-authenticate']), /scope="notes:write"$/)
+  })
 })
 
 const step = 'Bearer realm="api", error="insufficient_user_authentication"'

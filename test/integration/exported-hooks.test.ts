@@ -1,10 +1,10 @@
 import { suite, test, type TestContext } from 'node:test'
 import fastifyAuth from '@fastify/auth'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import fp from 'fastify-plugin'
 import jwksAuth, { authenticate, authenticateOptional, authorize } from '../../lib/index.ts'
 import { call, readAnswer } from '../helpers/app.ts'
 import { LocalIssuer } from '../helpers/issuer.ts'
+import { ordersOf, registerInSiblingScope } from '../helpers/orders.ts'
 
 /** The exported hooks, which find the plugin when a request arrives. */
 
@@ -38,66 +38,17 @@ async function assertProtected(t: TestContext, app: FastifyInstance): Promise<vo
   }
 }
 
-// These return nothing, because an application is a promise of its registrations, and awaiting it would await them.
-function declareInScope(app: FastifyInstance): void {
-  app.register(async (scope) => declare(scope))
+for (const [title, build] of ordersOf(options, declare)) {
+  test(`routes with the exported hooks are protected if they are declared ${title}`, async (t) => {
+    const app = Fastify()
+    await build(app)
+    await assertProtected(t, app)
+  })
 }
-
-function registerPlugin(app: FastifyInstance): void {
-  app.register(jwksAuth, options)
-}
-
-async function awaitPlugin(app: FastifyInstance): Promise<void> {
-  await app.register(jwksAuth, options)
-}
-
-suite('the order of registration', () => {
-  const rows: [title: string, ...steps: ((app: FastifyInstance) => void | Promise<void>)[]][] = [
-    ['after a registration without await', registerPlugin, declare],
-    ['after a registration with await', awaitPlugin, declare],
-    ['before a registration without await', declare, registerPlugin],
-    ['before a registration with await', declare, awaitPlugin],
-    ['in a scope after a registration without await', registerPlugin, declareInScope],
-    ['in a scope after a registration with await', awaitPlugin, declareInScope],
-    ['in a scope before a registration without await', declareInScope, registerPlugin],
-    ['in a scope before a registration with await', declareInScope, awaitPlugin],
-    [
-      'in a scope that has loaded before the registration',
-      async (app) => {
-        await app.register(async (scope) => declare(scope))
-      },
-      registerPlugin,
-    ],
-    [
-      'in a scope of a scope before the registration',
-      (app) => {
-        app.register(async (scope) => declareInScope(scope))
-      },
-      registerPlugin,
-    ],
-    [
-      'next to a plugin of the application that is wrapped in fastify-plugin',
-      (app) => {
-        app.register(fp(async (scope) => registerPlugin(scope)))
-      },
-      declare,
-    ],
-  ]
-  for (const [title, ...steps] of rows) {
-    test(`routes with the exported hooks are protected if they are declared ${title}`, async (t) => {
-      const app = Fastify()
-      for (const step of steps) await step(app)
-      await assertProtected(t, app)
-    })
-  }
-})
 
 suite('a route without a plugin in its scope', () => {
   const nowhere = (): void => {}
-  // The usual plugins/auth.js without fastify-plugin.
-  const sibling = (app: FastifyInstance): void => {
-    app.register(async (scope) => awaitPlugin(scope))
-  }
+  const sibling = (app: FastifyInstance): void => registerInSiblingScope(app, options)
   const nested = (app: FastifyInstance): void => {
     app.register(async (scope) => sibling(scope))
   }

@@ -1,7 +1,12 @@
 import swagger from '@fastify/swagger'
 import { suite, test } from 'node:test'
 import Fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fastify'
-import jwksAuth, { type JwksAuthOptions } from '../../lib/index.ts'
+import jwksAuth, {
+  authenticate,
+  authenticateOptional,
+  authorize,
+  type JwksAuthOptions,
+} from '../../lib/index.ts'
 import { OpenApi } from '../../lib/authorization/openapi.ts'
 
 /** The security that openApiSecurity adds to a document, which @fastify/swagger makes in most of these tests. */
@@ -77,7 +82,7 @@ suite('the security schemes', () => {
   }
 
   test('the document has the bearer scheme if issuers is a function', (t) => {
-    const { components } = new OpenApi(() => undefined).security()
+    const { components } = new OpenApi(() => undefined, false).security()
     t.assert.deepEqual(components.securitySchemes, { bearer })
   })
 })
@@ -103,6 +108,21 @@ suite('the security of a route', () => {
       'with a rule on claims',
       (app) => ({ onRequest: app.authorize({ claims: { a: 1 } }) }),
       [{ openId: [] }],
+    ],
+    ['with the exported authenticate', () => ({ onRequest: authenticate }), [{ openId: [] }]],
+    [
+      'with the exported authenticateOptional',
+      () => ({ onRequest: authenticateOptional }),
+      [{}, { openId: [] }],
+    ],
+    ['with the exported authorize', () => ({ onRequest: authorize({ scope: 'a' }) }), [{ openId: ['a'] }]],
+    ['with a rule in its config', () => ({ config: { jwksAuth: { scope: 'a' } } }), [{ openId: ['a'] }]],
+    ['with optional in its config', () => ({ config: { jwksAuth: 'optional' } }), [{}, { openId: [] }]],
+    ['with false in its config', () => ({ config: { jwksAuth: false } }), undefined],
+    [
+      'with a rule in its config and one of a hook',
+      () => ({ config: { jwksAuth: { scope: 'a' } }, onRequest: authorize({ scope: 'b' }) }),
+      [{ openId: ['b', 'a'] }],
     ],
     [
       'with several rules, in all their combinations',
@@ -142,6 +162,24 @@ suite('the security of a route', () => {
     test(`the document has the security of a route ${title}`, async (t) => {
       const { paths } = await documentOf({ issuer, audience }, (app) => {
         app.get('/', declare(app), async () => 'x')
+      })
+      t.assert.deepEqual(paths['/']!.get.security, security)
+    })
+  }
+
+  const globalRows: [title: string, route: RouteShorthandOptions, security: object | undefined][] = [
+    ['that says nothing', {}, [{ openId: [] }]],
+    ['with a config about something else', { config: {} }, [{ openId: [] }]],
+    ['with false in its config', { config: { jwksAuth: false } }, undefined],
+    ['with optional in its config', { config: { jwksAuth: 'optional' } }, [{}, { openId: [] }]],
+    ['with a rule in its config', { config: { jwksAuth: { scope: 'a' } } }, [{ openId: ['a'] }]],
+    ['with authorize', { onRequest: authorize({ scope: 'a' }) }, [{ openId: ['a'] }]],
+    ['with authenticateOptional', { onRequest: authenticateOptional }, [{ openId: [] }]],
+  ]
+  for (const [title, route, security] of globalRows) {
+    test(`with global the document has the security of a route ${title}`, async (t) => {
+      const { paths } = await documentOf({ issuer, audience, global: true }, (app) => {
+        app.get('/', route, async () => 'x')
       })
       t.assert.deepEqual(paths['/']!.get.security, security)
     })

@@ -3,7 +3,12 @@ import { connect } from 'node:http2'
 import { suite, test } from 'node:test'
 import fastifyAuth from '@fastify/auth'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
-import jwksAuth, { JwksAuthError, type AuthenticateHook } from '../../lib/index.ts'
+import jwksAuth, {
+  authenticate,
+  authenticateOptional,
+  JwksAuthError,
+  type AuthenticateHook,
+} from '../../lib/index.ts'
 import { call, createApp, readAnswer } from '../helpers/app.ts'
 import { LocalIssuer } from '../helpers/issuer.ts'
 
@@ -243,6 +248,56 @@ suite('authenticateOptional', () => {
     const response = await call(app, await issuer.token({ claims: { exp: 1 } }), '/optional')
     t.assert.equal(readAnswer(response).code, 'token_expired')
   })
+})
+
+suite('decoratorName', () => {
+  type Named = Record<'auth', unknown>
+
+  test('decoratorName holds the user, and request.user is left to the application', async (t) => {
+    const app = Fastify()
+    app.decorateRequest('user', 'mine' as never)
+    await app.register(jwksAuth, { ...options, decoratorName: 'auth' })
+    const handler = async (request: FastifyRequest): Promise<object> => ({
+      auth: (request as unknown as Named).auth,
+      user: request.user,
+      raw: request.accessToken?.raw,
+    })
+    app.get('/secured', { onRequest: authenticate }, handler)
+    app.get('/optional', { onRequest: authenticateOptional }, handler)
+    app.get('/public', handler)
+    const token = await issuer.token()
+    const { auth, user, raw } = (await call(app, token)).json<{
+      auth: { sub: string }
+      user: string
+      raw: string
+    }>()
+    t.assert.deepEqual([auth.sub, user, raw], ['someone', 'mine', token])
+    for (const url of ['/optional', '/public']) {
+      t.assert.deepEqual((await app.inject(url)).json(), { auth: null, user: 'mine' })
+    }
+  })
+
+  test('decoratorName holds the result of formatUser', async (t) => {
+    const app = Fastify()
+    const formatUser = ({ sub }: { sub?: string }): never => ({ id: sub }) as never
+    await app.register(jwksAuth, { ...options, decoratorName: 'auth', formatUser })
+    app.get('/secured', { onRequest: authenticate }, async (request) => (request as unknown as Named).auth)
+    t.assert.deepEqual((await call(app, await issuer.token())).json(), { id: 'someone' })
+  })
+
+  test('a decoratorName that exists already is an error that names it', async (t) => {
+    const app = Fastify()
+    app.decorateRequest('auth', null)
+    const registered = app.register(jwksAuth, { ...options, decoratorName: 'auth' })
+    await t.assert.rejects(async () => registered, /the decorator "auth" exists already/)
+  })
+
+  for (const name of ['headers', 'body', 'id', '__proto__']) {
+    test(`the decoratorName ${name}, which every request has, is an error`, async (t) => {
+      const registered = Fastify().register(jwksAuth, { ...options, decoratorName: name })
+      await t.assert.rejects(async () => registered, /already/)
+    })
+  }
 })
 
 suite('user and accessToken', () => {

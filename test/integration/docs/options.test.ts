@@ -40,7 +40,7 @@ test('every section of docs/options.md has a type, a default and a table of erro
 })
 
 test('the defaults in docs/options.md are those of the library', (t) => {
-  const { issuers, jwks, cache, realm, allowInsecureIssuers } = readPluginOptions(good)
+  const { issuers, jwks, cache, scopes, ...plugin } = readPluginOptions(good)
   const { clockTolerance, requiredClaims, maxTokenAge, profile } = (issuers as IssuerSettings[])[0]!.rules
   const shown = (value: unknown): string =>
     value === undefined ? 'off' : `\`${JSON.stringify(value).replaceAll('"', "'")}\``
@@ -49,8 +49,11 @@ test('the defaults in docs/options.md are those of the library', (t) => {
     requiredClaims,
     maxTokenAge,
     profile,
-    realm,
-    allowInsecureIssuers,
+    global: plugin.global,
+    scopeClaims: scopes.scopeClaims,
+    decoratorName: plugin.decoratorName,
+    realm: plugin.realm,
+    allowInsecureIssuers: plugin.allowInsecureIssuers,
     'cache.max': cache!.max,
     'cache.maxBytes': cache!.maxBytes,
   }

@@ -16,6 +16,8 @@ const another = { domain: 'tenant.example', audience: 'api' }
 
 const text = 'must be a non-empty string'
 const nonEmptyList = 'must be a list with at least one entry'
+const oneScope =
+  'must be one scope of printable ASCII without spaces, quotes and backslashes (RFC 6749 section 3.3)'
 const audience = 'a non-empty string or a list of them, or false for an issuer whose tokens have no aud'
 const httpsUrl =
   'must be an https URL without credentials (http only on loopback or with allowInsecureIssuers: true)'
@@ -29,7 +31,7 @@ const milliseconds = (least: number): string => `must be a whole number of milli
 const issuerNames =
   'domain, issuer, audience, jwksUri, secret, algorithms, claims, clockTolerance, maxTokenAge, requiredClaims, profile'
 const pluginNames =
-  'issuers, jwks, cache, realm, getToken, formatUser, isRevoked, dpop, mtls, allowInsecureIssuers'
+  'issuers, jwks, cache, realm, global, scopeClaims, impliedScopes, decoratorName, getToken, formatUser, isRevoked, dpop, mtls, allowInsecureIssuers'
 const fastifyNames = 'prefix, logLevel, logSerializers'
 const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch'
 
@@ -326,6 +328,44 @@ suite('invalid options of the plugin', () => {
       'must be a non-empty string of printable ASCII',
       ...each('realm', ['', 'a\r\nb', 'a\tb', '\0', '\x7f', 'é', '–', null, false, 5, ['api']]),
     ],
+    ['global', 'must be true or false', ...each('global', [null, '', 'true', 0, 1, {}, ['/a']])],
+    ['scopeClaims', nonEmptyList, ...each('scopeClaims', [null, '', 'scope', {}, []])],
+    [
+      'scopeClaims[1]',
+      'must be a non-empty string',
+      ...each('scopeClaims', [
+        ['scp', ''],
+        ['scp', null],
+        ['scp', 1],
+      ]),
+    ],
+    [
+      'impliedScopes',
+      'must be an object of lists: { broader: [narrower] }',
+      ...each('impliedScopes', [null, '', 'a', [], new Map(), true]),
+    ],
+    ['impliedScopes["a"]', nonEmptyList, ...each('impliedScopes', [{ a: 'b' }, { a: [] }, { a: null }])],
+    [
+      'impliedScopes["a"][1]',
+      oneScope,
+      ...each('impliedScopes', [{ a: ['b', ''] }, { a: ['b', 'c d'] }, { a: ['b', 1] }]),
+    ],
+    ['impliedScopes["a b"]', oneScope, { impliedScopes: { 'a b': ['c'] } }],
+    ['impliedScopes[""]', oneScope, { impliedScopes: { '': ['c'] } }],
+    [
+      'impliedScopes',
+      'must have no cycle, but "a" implies itself',
+      ...each('impliedScopes', [
+        { a: ['a'] },
+        { a: ['b'], b: ['a'] },
+        { a: ['b'], b: ['x', 'c'], c: ['y', 'a'], d: ['e'] },
+      ]),
+    ],
+    [
+      'decoratorName',
+      'must be a non-empty string other than "accessToken"',
+      ...each('decoratorName', [null, '', false, 1, ['user'], 'accessToken']),
+    ],
     ['getToken', 'must be a function', ...each('getToken', [null, false, '', 'cookie', {}])],
     ['formatUser', 'must be a function', ...each('formatUser', [null, false, '', 'sub', {}])],
     ['dpop', "must be 'unchecked'", ...each('dpop', [null, false, true, '', 'yes', {}])],
@@ -585,6 +625,10 @@ suite('valid options', () => {
     { profile: 'rfc9068' },
     { prefix: '/api', logLevel: 'silent', logSerializers: {} },
     { realm: ' ~"\\' },
+    ...each('global', [true, false]),
+    { scopeClaims: ['roles'], impliedScopes: { a: ['b', 'c'], b: ['c'], d: ['c'] } },
+    { impliedScopes: {} },
+    { decoratorName: 'auth' },
     { getToken: () => undefined, formatUser: async () => null, isRevoked: () => false },
     ...each('allowInsecureIssuers', [true, false]),
     { jwks: {} },
@@ -668,6 +712,9 @@ suite('valid options', () => {
         prefetch: false,
       },
       cache: { max: 10_000, maxBytes: 64 * 1024 * 1024 },
+      global: false,
+      scopes: { scopeClaims: ['scope', 'scp', 'permissions'], impliedScopes: new Map() },
+      decoratorName: 'user',
       realm: 'api',
       allowInsecureIssuers: false,
       dpop: undefined,
@@ -686,14 +733,16 @@ suite('valid options', () => {
       prefetch: true,
     }
     const cache = { max: 1, maxBytes: 2 }
-    const settings = readPluginOptions({ ...good, jwks, cache, realm: 'ping', allowInsecureIssuers: true })
+    const own = { global: true, decoratorName: 'auth', realm: 'ping', allowInsecureIssuers: true }
+    const scopes = { scopeClaims: ['roles'], impliedScopes: { a: ['b'] } }
+    const settings = readPluginOptions({ ...good, jwks, cache, ...own, ...scopes })
     const { issuers } = readPluginOptions(good)
     t.assert.deepStrictEqual(settings, {
       issuers,
       jwks,
       cache,
-      realm: 'ping',
-      allowInsecureIssuers: true,
+      scopes: { scopeClaims: ['roles'], impliedScopes: new Map([['a', ['b']]]) },
+      ...own,
       dpop: undefined,
       mtls: undefined,
     })
@@ -876,9 +925,10 @@ suite('registration', () => {
       (app) => app.decorate('openApiSecurity', () => ({}) as never),
     ],
   ]
+  const cure = 'if another plugin such as @fastify/jwt needs it, set "decoratorName" to a free name; '
   for (const [title, decorator, before] of taken) {
     const error = {
-      message: `fastify-jwks-auth: the decorator "${decorator}" exists already, from this plugin or from another one; to accept several issuers, list them in "issuers"`,
+      message: `fastify-jwks-auth: the decorator "${decorator}" exists already, from this plugin or from another one; ${decorator === 'user' ? cure : ''}to accept several issuers, list them in "issuers"`,
     }
     test(`${title} fails and names the plugin and the decorator`, async (t: TestContext) => {
       const app = Fastify()

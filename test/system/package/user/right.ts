@@ -19,6 +19,9 @@ const options: JwksAuthOptions = {
   domain: 'tenant.eu.auth0.com',
   audience: ['https://api.example.com'],
   jwks: { timeout: 1000 },
+  global: true,
+  scopeClaims: ['scope'],
+  impliedScopes: { admin: ['read', 'write'] },
 }
 
 const app = Fastify()
@@ -30,6 +33,12 @@ app.get('/secured/ping', { preHandler: app.authenticate }, async (request) => {
 })
 app.get('/optional', { onRequest: authenticateOptional }, async (request) => request.user.sub)
 app.get('/reports', { onRequest: [authenticate, authorize({ scope: 'read:reports' })] }, async () => [])
+app.get(
+  '/config',
+  { config: { jwksAuth: { check: ({ sub }, request) => request.url === sub } } },
+  async () => [],
+)
+app.get('/public', { config: { jwksAuth: false } }, async () => 'pong')
 app.setErrorHandler((error, _request, reply) => {
   if (!(error instanceof JwksAuthError)) throw error
   return reply.status(error.statusCode).send({ code: error.code, description: error.message })

@@ -1,0 +1,54 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { readRouteConfig, type RouteRequirement } from './authorization/route-config.ts'
+import { createHook, type CheckResult } from './hook.ts'
+import { assertCalled, findAuthenticator, refuseForReason } from './hooks.ts'
+import * as messages from './log.ts'
+
+/**
+ * Adds the hook that does what the `config` of each route says, and checks routes where they are declared.
+ *
+ * @param isGlobal - Whether a route whose `config` says nothing requires a token.
+ */
+export function protectRoutes(app: FastifyInstance, isGlobal: boolean): void {
+  const handler = (request: FastifyRequest, reply: FastifyReply): CheckResult => {
+    const { url, config } = request.routeOptions
+    // An unknown URL is a 404 with and without a token.
+    if (url === undefined) return undefined
+    let requirement: RouteRequirement
+    try {
+      requirement = readRouteConfig(config.jwksAuth)
+    } catch (error) {
+      // The route was declared before the plugin was loaded.
+      return refuseForReason(request, messages.invalidRouteConfig, error)
+    }
+    if (requirement === false || (requirement === undefined && !isGlobal)) return undefined
+    const authenticator = findAuthenticator(request)!
+    return typeof requirement === 'object'
+      ? authenticator.authorize(request, reply, requirement)
+      : authenticator.authenticate(request, reply, requirement === 'optional')
+  }
+  const hook = createHook(handler)
+  if (isGlobal) warnIfUnused(app, hook)
+  app.addHook('onRequest', hook as never)
+  app.addHook('onRoute', (route) => assertRoute(route))
+}
+
+/** Fastify binds a hook for each route that it applies to, and for the 404 handler of its scope, before the server is ready. */
+function warnIfUnused(app: FastifyInstance, hook: object): void {
+  let isUsed = false
+  const bind = (...parameters: Parameters<Function['bind']>): unknown => {
+    isUsed = true
+    return Function.prototype.bind.apply(hook as Function, parameters)
+  }
+  Object.defineProperty(hook, 'bind', { value: bind })
+  app.addHook('onReady', async () => {
+    if (!isUsed) app.log.warn(messages.noRouteProtected)
+  })
+}
+
+/** @throws {TypeError} The route would answer every request with 500. */
+function assertRoute(route: RouteOptions): void {
+  const { config, onRequest, preParsing, preValidation, preHandler } = route
+  assertCalled([onRequest, preParsing, preValidation, preHandler].flat())
+  readRouteConfig(config?.jwksAuth)
+}
