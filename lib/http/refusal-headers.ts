@@ -1,9 +1,9 @@
 import type { JwksAuthError } from '../errors.ts'
 import {
-  bearerChallenge,
-  hasBearerChallenge,
-  withChallenge,
-  withoutChallenge,
+  hasSchemesOf,
+  withChallenges,
+  withoutChallenges,
+  type ChallengeWriter,
   type HeaderValue,
 } from './www-authenticate.ts'
 
@@ -29,7 +29,7 @@ interface RawResponse {
 
 /** The headers that refusals have set on a reply. */
 interface RefusalHeaders {
-  challenge?: string
+  challenges?: readonly string[]
   retryAfter?: number
 }
 
@@ -42,18 +42,20 @@ type RefusedReply = Record<symbol, RefusalHeaders | undefined>
  * Sets the headers of a refusal before the error is thrown, so that an error handler of the application keeps them. They are
  * corrected when the answer is sent: another strategy of `@fastify/auth` may have accepted the request, or it may have refused
  * the request and overwritten the challenge. Changes that the application itself made to the headers stay.
- *
- * @param prefix - The constant part of a challenge.
  */
-export function setRefusalHeaders(reply: ReplyHeaders, prefix: string, error: JwksAuthError): void {
+export function setRefusalHeaders(
+  reply: ReplyHeaders,
+  writeChallenges: ChallengeWriter,
+  error: JwksAuthError,
+): void {
   const headers = headersOf(reply)
   if (error.retryAfter !== undefined) {
     headers.retryAfter = error.retryAfter
     reply.header('retry-after', error.retryAfter)
     return
   }
-  headers.challenge = bearerChallenge(prefix, error)
-  reply.header('www-authenticate', withChallenge(reply.getHeader('www-authenticate'), headers.challenge))
+  headers.challenges = writeChallenges(error)
+  reply.header('www-authenticate', withChallenges(reply.getHeader('www-authenticate'), headers.challenges))
 }
 
 /** One object for all refusals of a request: there may be any number of them. */
@@ -78,22 +80,22 @@ function beforeHead(reply: ReplyHeaders, act: (statusCode: number) => void): voi
   }
 }
 
-function correct(reply: ReplyHeaders, { challenge, retryAfter }: RefusalHeaders, statusCode: number): void {
-  if (challenge !== undefined) correctChallenge(reply, challenge, statusCode)
+function correct(reply: ReplyHeaders, { challenges, retryAfter }: RefusalHeaders, statusCode: number): void {
+  if (challenges !== undefined) correctChallenges(reply, challenges, statusCode)
   if (statusCode < 400 && retryAfter !== undefined && reply.getHeader('retry-after') === retryAfter) {
     replace(reply, 'retry-after', [])
   }
 }
 
-function correctChallenge(reply: ReplyHeaders, challenge: string, statusCode: number): void {
+function correctChallenges(reply: ReplyHeaders, challenges: readonly string[], statusCode: number): void {
   const present = reply.getHeader('www-authenticate')
   // The application has removed it.
   if (present === undefined) return
   // An error of the server says nothing about the credentials: a swallowed refusal came before it.
   if (statusCode < 400 || statusCode >= 500) {
-    replace(reply, 'www-authenticate', withoutChallenge(present, challenge))
-  } else if (statusCode === 401 && !hasBearerChallenge(present)) {
-    replace(reply, 'www-authenticate', [withChallenge(present, challenge)].flat())
+    replace(reply, 'www-authenticate', withoutChallenges(present, challenges))
+  } else if (statusCode === 401 && !hasSchemesOf(present, challenges)) {
+    replace(reply, 'www-authenticate', [withChallenges(present, challenges)].flat())
   }
 }
 

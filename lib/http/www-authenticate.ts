@@ -4,51 +4,58 @@ import type { Refusal } from '../errors.ts'
 export type HeaderValue = PresentHeader | undefined
 type PresentHeader = string | number | string[]
 
-/** The constant part of a Bearer challenge (RFC 6750 section 3, RFC 9110 section 11.6.1). */
-export function challengePrefix(realm: string): string {
-  return `Bearer realm=${quoted(realm)}`
+/** Writes the challenges of a refusal: one for each authentication scheme, each a value of the header. */
+export type ChallengeWriter = (refusal: Refusal) => readonly string[]
+
+/** @param resourceMetadata - The URL of the metadata of the resource (RFC 9728 section 5.1). */
+export function createChallengeWriter(realm: string, resourceMetadata: string | undefined): ChallengeWriter {
+  const start = `Bearer realm=${quoted(realm)}`
+  const end = resourceMetadata === undefined ? '' : `, resource_metadata="${resourceMetadata}"`
+  return (refusal) => [start + parametersOf(refusal) + end]
 }
 
 /**
- * The Bearer challenge of a refusal. The parameters need no escapes: scopes and authentication contexts with a quote or a backslash
- * are refused where a rule is declared. Every value is quoted, `max_age` as well (RFC 9470 section 3).
+ * The parameters that say why a request was refused (RFC 6750 section 3, RFC 9470 section 3). They need no escapes: scopes and
+ * authentication contexts with a quote or a backslash are refused where a rule is declared. Every value is quoted, `max_age` as well.
  */
-export function bearerChallenge(prefix: string, refusal: Refusal): string {
-  const { challengeError, scope, acrValues, maxAge } = refusal
-  let challenge = prefix
-  if (challengeError !== undefined) challenge += `, error="${challengeError}"`
-  if (scope !== undefined) challenge += `, scope="${scope}"`
-  if (acrValues !== undefined) challenge += `, acr_values="${acrValues}"`
-  if (maxAge !== undefined) challenge += `, max_age="${maxAge}"`
-  return challenge
+function parametersOf({ challengeError, scope, acrValues, maxAge }: Refusal): string {
+  let parameters = ''
+  if (challengeError !== undefined) parameters += `, error="${challengeError}"`
+  if (scope !== undefined) parameters += `, scope="${scope}"`
+  if (acrValues !== undefined) parameters += `, acr_values="${acrValues}"`
+  if (maxAge !== undefined) parameters += `, max_age="${maxAge}"`
+  return parameters
 }
 
 /**
- * Adds a Bearer challenge to a `WWW-Authenticate` header. Challenges of other schemes stay, because a client may choose. An
- * earlier Bearer challenge is replaced.
+ * Adds challenges to a `WWW-Authenticate` header. Challenges of other schemes stay, because a client may choose. Earlier challenges
+ * of the same schemes are replaced.
  */
-export function withChallenge(present: HeaderValue, challenge: string): string | string[] {
-  if (present === undefined) return challenge
-  const others = challengesIn(present).filter((value) => !isBearer(value))
-  return others.length === 0 ? challenge : [...others, challenge]
+export function withChallenges(present: HeaderValue, challenges: readonly string[]): string | string[] {
+  const schemes = challenges.map(schemeOf)
+  const others = present === undefined ? [] : challengesIn(present)
+  const all = [...others.filter((value) => !schemes.includes(schemeOf(value))), ...challenges]
+  return all.length === 1 ? all[0]! : all
 }
 
-/** The challenges of a header without one of them. */
-export function withoutChallenge(present: PresentHeader, challenge: string): string[] {
-  return challengesIn(present).filter((value) => value !== challenge)
+/** The challenges of a header without these. */
+export function withoutChallenges(present: PresentHeader, challenges: readonly string[]): string[] {
+  return challengesIn(present).filter((value) => !challenges.includes(value))
 }
 
-/** Whether a header contains a Bearer challenge. */
-export function hasBearerChallenge(present: PresentHeader): boolean {
-  return challengesIn(present).some(isBearer)
+/** Whether a header contains a challenge of the scheme of each of these. */
+export function hasSchemesOf(present: PresentHeader, challenges: readonly string[]): boolean {
+  const schemes = new Set(challengesIn(present).map(schemeOf))
+  return challenges.every((challenge) => schemes.has(schemeOf(challenge)))
 }
 
 function challengesIn(header: PresentHeader): string[] {
   return [header].flat().map(String)
 }
 
-function isBearer(challenge: string): boolean {
-  return /^bearer\b/i.test(challenge)
+/** The scheme in lower case, since its case is of no importance (RFC 9110 section 11.1). */
+function schemeOf(challenge: string): string {
+  return /^[^\s,]*/.exec(challenge)![0].toLowerCase()
 }
 
 /** A quoted-string (RFC 9110 section 5.6.4). */

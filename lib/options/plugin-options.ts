@@ -1,3 +1,4 @@
+import type { ProtectedResourceMetadata } from '../http/resource-metadata.ts'
 import type { Dispatcher } from '../jwks/dispatcher-client.ts'
 import {
   assertBoolean,
@@ -10,6 +11,7 @@ import {
 } from './assert.ts'
 import { issuerOptionNames, readIssuerOptions, type IssuerSettings } from './issuer-options.ts'
 import { readSenderConstraintOptions, type SenderConstraintSettings } from './sender-constraint-options.ts'
+import { isHttpUrl, readResource, type ResourceSettings } from './resource.ts'
 import { readScopeOptions, type ScopeSettings } from './scope-options.ts'
 import type { CacheOptions, JwksOptions, OneOrMoreIssuers, PluginOptions, ResolveIssuer } from './types.ts'
 
@@ -44,6 +46,8 @@ export interface PluginSettings extends SenderConstraintSettings {
   readonly decoratorName: string
   readonly realm: string
   readonly allowInsecureIssuers: boolean
+  /** Undefined if the API is not described as a protected resource. */
+  readonly resource: ResourceSettings | undefined
 }
 
 type Names<Options> = Record<keyof Options, true>
@@ -63,6 +67,8 @@ const pluginNames = {
   dpop: true,
   mtls: true,
   allowInsecureIssuers: true,
+  resource: true,
+  serveMetadata: true,
 } satisfies Names<PluginOptions<never, never, never> & Pick<OneOrMoreIssuers, 'issuers'>>
 const jwksNames = {
   refreshInterval: true,
@@ -106,8 +112,9 @@ export function readPluginOptions(options: unknown): PluginSettings {
     invalidOption('realm', 'must be a non-empty string of printable ASCII')
   }
   const allowInsecure = allowInsecureIssuers === true
+  const issuers = readIssuers(options, allowInsecure)
   return Object.freeze({
-    issuers: readIssuers(options, allowInsecure),
+    issuers,
     jwks: readJwksOptions(options.jwks),
     cache: readCacheOptions(options.cache),
     global: global === true,
@@ -116,7 +123,20 @@ export function readPluginOptions(options: unknown): PluginSettings {
     realm,
     allowInsecureIssuers: allowInsecure,
     ...readSenderConstraintOptions(options),
+    resource: readResource(options, knownMetadata(issuers, getToken !== undefined)),
   })
+}
+
+/** What the plugin knows of this API as a protected resource. */
+function knownMetadata(
+  issuers: PluginSettings['issuers'],
+  hasGetToken: boolean,
+): Partial<ProtectedResourceMetadata> {
+  const urls = typeof issuers === 'function' ? [] : issuers.map(({ issuer }) => issuer).filter(isHttpUrl)
+  return {
+    ...(urls.length > 0 && { authorization_servers: Object.freeze(urls) }),
+    ...(!hasGetToken && { bearer_methods_supported: Object.freeze(['header'] as const) }),
+  }
 }
 
 function readIssuers(options: Record<string, unknown>, allowInsecure: boolean): PluginSettings['issuers'] {

@@ -1,3 +1,4 @@
+import type { ProtectedResourceMetadata } from '../http/resource-metadata.ts'
 import type { Dispatcher } from '../jwks/dispatcher-client.ts'
 import type { JwsAlgorithm } from '../jwt/algorithms.ts'
 import type { ClaimValue } from '../jwt/claim-values.ts'
@@ -213,6 +214,17 @@ export interface PluginOptions<Request, Claims, User> {
    * @defaultValue false
    */
   allowInsecureIssuers?: boolean
+  /**
+   * This API as a protected resource (RFC 9728): the URL that clients use, or the metadata document with that URL as `resource`. The
+   * document is served at `/.well-known/oauth-protected-resource` followed by the path of the URL, and every challenge names it.
+   */
+  resource?: string | ProtectedResourceMetadata
+  /**
+   * `false`: the application serves the metadata document itself.
+   *
+   * @defaultValue true
+   */
+  serveMetadata?: boolean
 }
 
 /**
