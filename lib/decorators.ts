@@ -6,6 +6,7 @@ import type {
   RouteGenericInterface,
 } from 'fastify'
 import type { OpenApiSecurity } from './authorization/openapi.ts'
+import type { ProtectedResourceMetadata } from './http/resource-metadata.ts'
 import type { KeyStatus } from './jwks/jwks-state.ts'
 import type { AccessToken } from './jwt/token.ts'
 import type { AuthorizationRule } from './options/types.ts'
@@ -38,6 +39,8 @@ declare module 'fastify' {
     jwksStatus: () => KeyStatus[]
     /** The issuers as security schemes and the scopes of the routes, for the OpenAPI document of @fastify/swagger. */
     openApiSecurity: () => OpenApiSecurity
+    /** The metadata document of the option `resource` (RFC 9728), deeply frozen. Without the option it throws. */
+    protectedResourceMetadata: () => ProtectedResourceMetadata
   }
 
   interface FastifyContextConfig {
@@ -62,6 +65,7 @@ const instanceDecorators = [
   'authorize',
   'jwksStatus',
   'openApiSecurity',
+  'protectedResourceMetadata',
 ]
 
 /**

@@ -156,8 +156,9 @@ export function insufficientScope(scope?: string): Refusal {
  *
  * @param acrValues - The accepted authentication contexts, space-separated.
  * @param maxAge - In seconds.
+ * @param scope - The required scopes, space-separated; undefined if the rule has none.
  */
-export function insufficientAuthentication(acrValues?: string, maxAge?: number): Refusal {
+export function insufficientAuthentication(acrValues?: string, maxAge?: number, scope?: string): Refusal {
   return {
     code: 'insufficient_user_authentication',
     statusCode: 401,
@@ -165,6 +166,7 @@ export function insufficientAuthentication(acrValues?: string, maxAge?: number):
     challengeError: 'insufficient_user_authentication',
     acrValues,
     maxAge,
+    scope,
   }
 }
 

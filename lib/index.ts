@@ -4,6 +4,7 @@ export { diagnostics, type DiagnosticsEvents, type EventChannel } from './channe
 export type { Authorize, AuthenticateHook, AuthorizeOptions, RouteAuthorization } from './decorators.ts'
 export { authenticate, authenticateOptional, authorize } from './hooks.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'
+export type { ProtectedResourceMetadata } from './http/resource-metadata.ts'
 export type { KeyStatus } from './jwks/jwks-state.ts'
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './jwt/algorithms.ts'
 export type { ClaimValue } from './jwt/claim-values.ts'

@@ -7,6 +7,8 @@ import { assertNoConflict, name, type AuthenticateHook, type Authorize } from '.
 import { JwksAuthError } from './errors.ts'
 import { authenticate, authenticateOptional, authenticatorKey, authorize, createHooks } from './hooks.ts'
 import { createTokenExtractor, type Credentials } from './http/authorization-header.ts'
+import { serveResourceMetadata } from './metadata-route.ts'
+import { invalidOption } from './options/assert.ts'
 import { readPluginOptions } from './options/plugin-options.ts'
 import type { OneOrMoreIssuers, PluginOptions } from './options/types.ts'
 import { RequestAuthenticator } from './request-authenticator.ts'
@@ -18,7 +20,7 @@ export type JwksAuthOptions = PluginOptions<FastifyRequest, JwksAuthClaims, Jwks
 
 const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   const settings = readPluginOptions(options)
-  const { issuers, decoratorName, ...context } = settings
+  const { issuers, decoratorName, resource, ...context } = settings
   assertNoConflict(app, decoratorName)
   const verifier = new AccessTokenVerifier(issuers, {
     ...context,
@@ -40,7 +42,12 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   app.decorate('authorize', hooks.authorize)
   app.decorate('jwksStatus', () => verifier.status())
   app.decorate('openApiSecurity', () => openApi.security())
+  app.decorate('protectedResourceMetadata', () => {
+    if (!resource) invalidOption('resource', 'is required for app.protectedResourceMetadata()')
+    return resource.metadata
+  })
   protectRoutes(app, settings.global)
+  if (resource?.isServed) serveResourceMetadata(app, resource)
   if (context.jwks.prefetch) app.addHook('onReady', () => verifier.prefetch())
   // Fastify waits for open requests after preClose. Requests that wait for a fetch end with it.
   app.addHook('preClose', async () => verifier.close())

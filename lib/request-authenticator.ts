@@ -6,9 +6,10 @@ import { name, type AuthorizeOptions } from './decorators.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import { isThenable, type CheckResult, type MaybePromise } from './hook.ts'
 import { setRefusalHeaders } from './http/refusal-headers.ts'
-import { challengePrefix } from './http/www-authenticate.ts'
+import { createChallengeWriter, type ChallengeWriter } from './http/www-authenticate.ts'
 import { IssuerResolverError } from './issuers/issuer-resolver.ts'
 import type { AccessToken } from './jwt/token.ts'
+import { isForMetadata } from './metadata-route.ts'
 import type { PluginSettings } from './options/plugin-options.ts'
 import type { PluginOptions } from './options/types.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
@@ -19,7 +20,7 @@ type Callbacks = Pick<
   'getToken' | 'formatUser' | 'isRevoked'
 >
 
-type Settings = Pick<PluginSettings, 'decoratorName' | 'realm' | 'scopes'>
+type Settings = Pick<PluginSettings, 'decoratorName' | 'realm' | 'resource' | 'scopes'>
 
 type VerifiedTokens = Record<symbol, AccessToken | null | undefined>
 type Users = Record<string, JwksAuthUser | null | undefined>
@@ -32,7 +33,7 @@ export class RequestAuthenticator {
    */
   readonly key: symbol = Symbol(name)
   readonly #verifier: AccessTokenVerifier
-  readonly #challengePrefix: string
+  readonly #writeChallenges: ChallengeWriter
   readonly #decoratorName: string
   readonly #scopes: Settings['scopes']
   readonly #getToken: Callbacks['getToken']
@@ -42,11 +43,11 @@ export class RequestAuthenticator {
   /** @param callbacks - They are read once. */
   constructor(
     verifier: AccessTokenVerifier,
-    { decoratorName, realm, scopes }: Settings,
+    { decoratorName, realm, resource, scopes }: Settings,
     callbacks: Callbacks,
   ) {
     this.#verifier = verifier
-    this.#challengePrefix = challengePrefix(realm)
+    this.#writeChallenges = createChallengeWriter(realm, resource?.href)
     this.#decoratorName = decoratorName
     this.#scopes = scopes
     this.#getToken = callbacks.getToken
@@ -56,7 +57,7 @@ export class RequestAuthenticator {
 
   /** @param isOptional - Whether a request without a token passes. */
   authenticate(request: FastifyRequest, reply: FastifyReply, isOptional: boolean): CheckResult {
-    if ((request as unknown as VerifiedTokens)[this.key]) return undefined
+    if ((request as unknown as VerifiedTokens)[this.key] || isForMetadata(request)) return undefined
     if (!this.#getToken) return this.#verify(request, reply, isOptional, request.headers.authorization)
     const getToken = this.#getToken
     const found = getToken(request)
@@ -67,11 +68,15 @@ export class RequestAuthenticator {
 
   /** Authenticates the request, unless that has happened already, and then checks the rule. */
   authorize(request: FastifyRequest, reply: FastifyReply, rule: Rule): CheckResult {
+    if (isForMetadata(request)) return undefined
+    const { scope } = rule.insufficientScope
     const result = this.authenticate(request, reply, false)
     if (result instanceof Promise) {
-      return result.then((error) => error ?? this.#checkRule(request, reply, rule))
+      return result.then((error) =>
+        error ? this.#nameScopes(reply, error, scope) : this.#checkRule(request, reply, rule),
+      )
     }
-    return result ?? this.#checkRule(request, reply, rule)
+    return result ? this.#nameScopes(reply, result, scope) : this.#checkRule(request, reply, rule)
   }
 
   /** @param authorization - The Authorization header, or the result of `getToken`. */
@@ -142,6 +147,14 @@ export class RequestAuthenticator {
     ;(request as unknown as VerifiedTokens)[this.key] = accessToken
   }
 
+  /** Adds the scopes of a rule to the challenge of a 401, so that a client asks for the right ones at once. */
+  #nameScopes(reply: FastifyReply, error: Error, scope: string | undefined): Error {
+    if (scope === undefined || !(error instanceof JwksAuthError) || error.statusCode !== 401) return error
+    const named = Object.assign(error, { scope })
+    setRefusalHeaders(reply, this.#writeChallenges, named)
+    return named
+  }
+
   /** The request was authenticated before. */
   #checkRule(request: FastifyRequest, reply: FastifyReply, rule: Rule): CheckResult {
     const accessToken = (request as unknown as VerifiedTokens)[this.key]!
@@ -164,7 +177,7 @@ export class RequestAuthenticator {
    * @param source - A verified token, or the Authorization header.
    */
   #refuse(reply: FastifyReply, refusal: JwksAuthError, source?: AccessToken | string): JwksAuthError {
-    setRefusalHeaders(reply, this.#challengePrefix, refusal)
+    setRefusalHeaders(reply, this.#writeChallenges, refusal)
     if (diagnostics.tokenRefused.hasSubscribers) {
       diagnostics.tokenRefused.publish({ code: refusal.code, ...this.#verifier.eventDetails(source) })
     }

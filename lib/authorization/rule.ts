@@ -10,7 +10,7 @@ import {
   wholeNumber,
 } from '../options/assert.ts'
 import { readClaimValues } from '../options/claim-values.ts'
-import { isScopeToken, type ScopeSettings } from '../options/scope-options.ts'
+import { isScopeToken, refreshTokenScope, type ScopeSettings } from '../options/scope-options.ts'
 import type { AuthorizationRule } from '../options/types.ts'
 import { grantedScopes } from './scopes.ts'
 
@@ -64,6 +64,7 @@ export function readRule(rule: unknown, path = 'authorize', right: string = must
     rule.maxAuthAge === undefined ? undefined : wholeNumber(`${path}.maxAuthAge`, rule.maxAuthAge, 1_000)
   // Rounded down, so that an authentication that satisfies the challenge also satisfies the rule.
   const maxAge = maxAuthAge === undefined ? undefined : Math.floor(maxAuthAge / 1000)
+  const challengeScope = joined([...scope, ...anyScope].filter((each) => each !== refreshTokenScope))
   return {
     scope,
     anyScope,
@@ -71,8 +72,8 @@ export function readRule(rule: unknown, path = 'authorize', right: string = must
     acr,
     maxAuthAge,
     check: rule.check as Check | undefined,
-    insufficientScope: insufficientScope(joined([...scope, ...anyScope])),
-    insufficientAuthentication: insufficientAuthentication(joined(acr), maxAge),
+    insufficientScope: insufficientScope(challengeScope),
+    insufficientAuthentication: insufficientAuthentication(joined(acr), maxAge, challengeScope),
   }
 }
 

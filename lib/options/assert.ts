@@ -72,6 +72,3 @@ export function nonEmptyString(name: string, value: unknown): string {
 export function stringOrList(name: string, value: unknown): string[] {
   return Array.isArray(value) ? list(name, value, nonEmptyString) : [nonEmptyString(name, value)]
 }
-
-/** A scope (RFC 6749 section 3.3). A challenge can contain it without escapes. */
-export const scopeToken: RegExp = /^[\x21\x23-\x5b\x5d-\x7e]+$/

@@ -1,6 +1,7 @@
 import { metadataUrl, type ProtectedResourceMetadata } from '../http/resource-metadata.ts'
 import { isTrustworthy } from '../jwks/urls.ts'
-import { assertBoolean, assertRecord, invalidOption, list, nonEmptyString, scopeToken } from './assert.ts'
+import { assertBoolean, assertRecord, invalidOption, list, nonEmptyString } from './assert.ts'
+import { oneScope, refreshTokenScope } from './scope-options.ts'
 
 /** This API as a protected resource (RFC 9728). */
 export interface ResourceSettings {
@@ -70,7 +71,11 @@ function readMetadata(
     assertIdentifier('resource', resource)
     return present({ resource, ...known }) as ProtectedResourceMetadata
   }
-  assertRecord('resource', resource, 'must be the URL of this API, or its metadata with the names of RFC 9728')
+  assertRecord(
+    'resource',
+    resource,
+    'must be the URL of this API, or its metadata with the names of RFC 9728',
+  )
   const given = present(resource)
   if (given.resource === undefined) invalidOption('resource.resource', 'is required: the URL of this API')
   assertNotCyclic(resource)
@@ -87,9 +92,7 @@ function readMetadata(
 
 /** Without the members that are undefined. */
 function present(members: Record<string, unknown>): Readonly<Record<string, unknown>> {
-  return Object.freeze(
-    Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)),
-  )
+  return Object.freeze(Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)))
 }
 
 function assertIdentifier(name: string, value: unknown): void {
@@ -111,14 +114,9 @@ export function isHttpUrl(value: unknown): value is string {
 }
 
 function assertScope(name: string, value: unknown): void {
-  if (typeof value !== 'string' || !scopeToken.test(value)) {
-    invalidOption(
-      name,
-      'must be one scope of printable ASCII without quotes and backslashes (RFC 6749 section 3.3)',
-    )
+  if (oneScope(name, value) === refreshTokenScope) {
+    invalidOption(name, `must not be ${refreshTokenScope}, which is no scope of an API`)
   }
-  // A client asks its issuer for a refresh token. No API needs the client to have one.
-  if (value === 'offline_access') invalidOption(name, 'must not be offline_access, which is no scope of an API')
 }
 
 function assertBearerMethods(name: string, value: unknown): void {

@@ -11,6 +11,12 @@ export interface ScopeSettings {
 /** `scope` is in RFC 8693 and RFC 9068, `scp` comes from Entra and Okta, `permissions` from Auth0. */
 const defaultScopeClaims: readonly string[] = ['scope', 'scp', 'permissions']
 
+/**
+ * With this scope a client asks its issuer for a refresh token (OpenID Connect Core section 11). No API needs the client to have one,
+ * so neither the metadata nor a challenge names it.
+ */
+export const refreshTokenScope: string = 'offline_access'
+
 /** Whether a text is one scope (RFC 6749 section 3.3, `scope-token`). */
 export function isScopeToken(text: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
@@ -35,7 +41,7 @@ export function readScopeOptions(
   })
 }
 
-function oneScope(name: string, value: unknown): string {
+export function oneScope(name: string, value: unknown): string {
   if (typeof value !== 'string' || !isScopeToken(value)) {
     invalidOption(
       name,

@@ -176,7 +176,7 @@ suite('authentication', () => {
       status: 401,
       code: 'authorization_header_missing',
       message: 'Authorization header is expected',
-      challenge: 'Bearer realm="api"',
+      challenge: 'Bearer realm="api", scope="a"',
     })
   })
 
@@ -473,7 +473,7 @@ suite('the challenge (section 3)', () => {
     ['maxAuthAge', { maxAuthAge: 300_000 }, 'max_age="300"'],
     ['a fraction of a second, rounded down', { maxAuthAge: 1_999 }, 'max_age="1"'],
     ['acr and maxAuthAge', { acr: 'a b', maxAuthAge: 300_000 }, 'acr_values="a b", max_age="300"'],
-    ['acr for a token that has the scopes', { scope: 'read', acr: 'mfa' }, 'acr_values="mfa"'],
+    ['acr for a token that has the scopes', { scope: 'read', acr: 'mfa' }, 'scope="read", acr_values="mfa"'],
   ] as const) {
     test(`the challenge names ${title}`, async (t) => {
       t.assert.deepEqual(await ask(rule, { scope: 'read' }), {

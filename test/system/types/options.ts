@@ -215,3 +215,16 @@ accept({ issuer, audience, formatUser: () => undefined })
 accept({ issuer, audience, isRevoked: () => 'no' })
 // @ts-expect-error - may be undefined
 accept({ issuer, audience, isRevoked: undefined })
+
+const url = 'https://api.example/mcp'
+accept({ issuer, audience, resource: url })
+accept({ issuer, audience, resource: url, serveMetadata: false })
+accept({
+  issuer,
+  audience,
+  resource: { resource: url, scopes_supported: ['a'], 'resource_name#fr': 'Carnet', own: { a: 1 } },
+})
+// @ts-expect-error the identifier is required
+accept({ issuer, audience, resource: { resource_name: 'Notes' } })
+// @ts-expect-error a list of scopes
+accept({ issuer, audience, resource: { resource: url, scopes_supported: 'a b' } })

@@ -31,7 +31,7 @@ const milliseconds = (least: number): string => `must be a whole number of milli
 const issuerNames =
   'domain, issuer, audience, jwksUri, secret, algorithms, claims, clockTolerance, maxTokenAge, requiredClaims, profile'
 const pluginNames =
-  'issuers, jwks, cache, realm, global, scopeClaims, impliedScopes, decoratorName, getToken, formatUser, isRevoked, dpop, mtls, allowInsecureIssuers'
+  'issuers, jwks, cache, realm, global, scopeClaims, impliedScopes, decoratorName, getToken, formatUser, isRevoked, dpop, mtls, allowInsecureIssuers, resource, serveMetadata'
 const fastifyNames = 'prefix, logLevel, logSerializers'
 const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch'
 
@@ -719,6 +719,7 @@ suite('valid options', () => {
       allowInsecureIssuers: false,
       dpop: undefined,
       mtls: undefined,
+      resource: undefined,
     })
   })
 
@@ -745,6 +746,7 @@ suite('valid options', () => {
       ...own,
       dpop: undefined,
       mtls: undefined,
+      resource: undefined,
     })
 
     const rules = { clockTolerance: 1, maxTokenAge: 2, requiredClaims: ['sub'], profile: 'rfc9068' }
@@ -923,6 +925,11 @@ suite('registration', () => {
       'registration with an existing app.openApiSecurity',
       'openApiSecurity',
       (app) => app.decorate('openApiSecurity', () => ({}) as never),
+    ],
+    [
+      'registration with an existing app.protectedResourceMetadata',
+      'protectedResourceMetadata',
+      (app) => app.decorate('protectedResourceMetadata', () => ({}) as never),
     ],
   ]
   const cure = 'if another plugin such as @fastify/jwt needs it, set "decoratorName" to a free name; '

@@ -1,4 +1,10 @@
-import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyContextConfig,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+} from 'fastify'
 import { name } from './decorators.ts'
 import type { ResourceSettings } from './options/resource.ts'
 
@@ -13,12 +19,13 @@ export function serveResourceMetadata(app: FastifyInstance, { metadata, path }: 
   const route = {
     url,
     // OpenAPI documents leave the route out. @fastify/cors, whose origins may be few, does too.
-    schema: { hide: true },
+    schema: { hide: true } as FastifySchema,
     config: { cors: false, [key]: true } as FastifyContextConfig,
   }
   app.route({
     ...route,
-    method: ['GET', 'HEAD'],
+    method: 'GET',
+    exposeHeadRoute: true,
     handler: async (_request, reply) => {
       reply.header('access-control-allow-origin', '*').header('cache-control', 'public, max-age=3600')
       return reply.type('application/json').send(body)
