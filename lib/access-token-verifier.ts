@@ -1,10 +1,12 @@
 import { diagnostics, truncateKid } from './channels.ts'
+import { elapsedTime } from './clock.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import type { MaybePromise } from './hook.ts'
 import { Hints } from './hints/hints.ts'
 import type { Credentials, ExtractToken, Scheme } from './http/authorization-header.ts'
-import type { Issuer, IssuerContext, KeyVerifier } from './issuers/issuer.ts'
+import type { Issuer } from './issuers/issuer.ts'
 import { createIssuerResolver, type IssuerResolver } from './issuers/issuer-resolver.ts'
+import type { IssuerContext, KeyVerifier } from './issuers/key-source.ts'
 import type { KeyStatus } from './jwks/jwks-state.ts'
 import { validateClaims, validateTimes, type ClaimFailure, type ClaimRules } from './jwt/claims.ts'
 import { freezeDeeply } from './jwt/json.ts'
@@ -30,7 +32,7 @@ interface Candidate extends Credentials, UnverifiedToken {
   readonly request: TokenRequest
   /** The cache entry of this token. Its signature and claims passed before. */
   readonly cached: CachedToken | undefined
-  /** Milliseconds of the monotonic clock. */
+  /** Milliseconds of `elapsedTime`. */
   readonly startedAt: number
 }
 
@@ -66,17 +68,18 @@ export class AccessTokenVerifier {
    * @throws {IssuerResolverError} The function `issuers` failed.
    */
   verify(authorization: string, request: TokenRequest): MaybePromise<VerificationResult> {
-    const startedAt = performance.now()
+    const now = Date.now()
+    const startedAt = elapsedTime(now)
     const found = this.#cache?.find(authorization)
     const isFresh = found !== undefined && startedAt < found.verifier.freshUntil
     const seen = found?.matchHeader(authorization)
-    if (seen && isFresh) return this.#validateTimes(found!, seen, found!.scheme, request, startedAt)
+    if (seen && isFresh) return this.#validateTimes(found!, seen, found!.scheme, request, startedAt, now)
 
     const credentials = this.#extractToken(authorization)
     if (credentials instanceof JwksAuthError) return credentials
     const { scheme, token } = credentials
     const known = seen ?? (found && this.#cache!.matchToken(found, credentials, authorization))
-    if (known && isFresh) return this.#validateTimes(found!, known, scheme, request, startedAt)
+    if (known && isFresh) return this.#validateTimes(found!, known, scheme, request, startedAt, now)
 
     const content = known ?? decodeToken(token)
     if (!content) {
@@ -135,7 +138,8 @@ export class AccessTokenVerifier {
       this.#hints.unknownIssuer(candidate.claims.iss)
       return new JwksAuthError(refusals.claims)
     }
-    const verifier = issuer.verifierFor(candidate.header)
+    const { token, header, cached } = candidate
+    const verifier = issuer.verify(token, header, cached?.verifier)
     if (!(verifier instanceof Promise)) return this.#validate(candidate, verifier)
     return verifier.then((found) => this.#validate(candidate, found))
   }
@@ -143,12 +147,12 @@ export class AccessTokenVerifier {
   #validate(candidate: Candidate, verifier: KeyVerifier | JwksAuthError): MaybePromise<VerificationResult> {
     if (verifier instanceof JwksAuthError) return verifier
     const { token: raw, scheme, request, header, claims, cached, startedAt } = candidate
+    // Not the time at the start: the token may have waited for a fetch.
+    const now = Date.now()
     if (cached?.verifier === verifier) {
       const accessToken = Object.freeze({ claims, header, raw }) as AccessToken
-      return this.#validateTimes(cached, accessToken, scheme, request, startedAt)
+      return this.#validateTimes(cached, accessToken, scheme, request, startedAt, now)
     }
-    if (!verifier.verify(raw)) return new JwksAuthError(refusals.signature)
-    const now = Date.now()
     const { failure, times } = validateClaims(verifier.rules, header, claims, now)
     if (times) {
       freezeDeeply(claims)
@@ -165,8 +169,8 @@ export class AccessTokenVerifier {
     scheme: Scheme | undefined,
     request: TokenRequest,
     startedAt: number,
+    now: number,
   ): MaybePromise<VerificationResult> {
-    const now = Date.now()
     const failure = validateTimes(cached.times, now)
     if (!failure) return this.#accept(accessToken, scheme, request, true, startedAt)
     return this.#refuse(failure, cached.verifier.rules, accessToken.claims, now)
@@ -200,7 +204,7 @@ function accepted(accessToken: AccessToken, cached: boolean, startedAt: number):
   if (diagnostics.tokenAccepted.hasSubscribers) {
     const { iss: issuer } = accessToken.claims
     const kid = truncateKid(accessToken.header.kid)
-    diagnostics.tokenAccepted.publish({ issuer, kid, cached, duration: performance.now() - startedAt })
+    diagnostics.tokenAccepted.publish({ issuer, kid, cached, duration: elapsedTime() - startedAt })
   }
   return accessToken
 }

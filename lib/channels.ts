@@ -27,8 +27,8 @@ export interface DiagnosticsEvents {
   servedStale: {
     /** As it is configured. */
     readonly issuer: string
-    /** Of the key. */
-    readonly kid: string
+    /** Of the key. Undefined for a key without kid. */
+    readonly kid: string | undefined
     /** Age of the last good answer. */
     readonly age: number
   }
@@ -36,8 +36,8 @@ export interface DiagnosticsEvents {
   keyRemoved: {
     /** As it is configured. */
     readonly issuer: string
-    /** Of the key. */
-    readonly kid: string
+    /** Of the key. Undefined for a key without kid. */
+    readonly kid: string | undefined
   }
   /** `fastify-jwks-auth:unknown-kid`: a token names a key that its issuer does not have. */
   unknownKid: {
@@ -50,7 +50,7 @@ export interface DiagnosticsEvents {
   tokenAccepted: {
     /** As it is configured. */
     readonly issuer: string
-    /** Of the key. Undefined if the issuer has a shared secret and its token has no `kid`. */
+    /** As the token has it. Undefined for a token without kid. */
     readonly kid: string | undefined
     /** Whether the token was in the cache, so that its signature was not verified for this request. */
     readonly cached: boolean

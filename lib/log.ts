@@ -31,8 +31,8 @@ export const keysSkipped = (count: number): string => `${count} of the issuer's 
 export const otherKeysSkipped = (count: number): string =>
   `${count} of the issuer's keys are for encryption or for another issuer and are not used`
 export const tokenWithoutKid: string =
-  'a token without kid was refused, because its header does not name a key; if the issuer makes such tokens, ' +
-  'configure the issuer to put a kid into the header and into the JWK Set (RFC 7515 section 4.1.4)'
+  'a token without kid was refused, because not exactly one key of the issuer fits its algorithm; if the issuer makes ' +
+  'such tokens, configure the issuer to put a kid into the header and into the JWK Set (RFC 7515 section 4.1.4)'
 
 // The function `issuers`
 export const otherIssuer: string =

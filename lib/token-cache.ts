@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Credentials, Scheme } from './http/authorization-header.ts'
-import type { KeyVerifier } from './issuers/issuer.ts'
+import type { KeyVerifier } from './issuers/key-source.ts'
 import type { TokenTimes } from './jwt/claims.ts'
 import type { AccessToken, AccessTokenClaims, JoseHeader } from './jwt/token.ts'
 import type { CacheSettings } from './options/plugin-options.ts'

@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache'
+import { elapsedTime } from '../clock.ts'
 import { JwksAuthError, jwksUnavailable } from '../errors.ts'
 import { isThenable, type MaybePromise } from '../hook.ts'
 import * as messages from '../log.ts'
 import { acceptSameTokens, readIssuerOptions, type IssuerSettings } from '../options/issuer-options.ts'
 import type { ResolveIssuer } from '../options/types.ts'
-import { createIssuer, type Issuer, type IssuerContext } from './issuer.ts'
+import { createIssuer, type Issuer } from './issuer.ts'
+import type { IssuerContext } from './key-source.ts'
 
 /** Finds the issuer that the `iss` of a token names. */
 export interface IssuerResolver {
@@ -19,7 +21,7 @@ export interface IssuerResolver {
 }
 
 export interface IssuerResolverContext extends IssuerContext {
-  /** A monotonic clock, in milliseconds. */
+  /** A clock that is never set back, in milliseconds. */
   readonly now?: () => number
 }
 
@@ -96,7 +98,7 @@ class FunctionResolver implements IssuerResolver {
   constructor(resolveIssuer: ResolveIssuer, context: IssuerResolverContext) {
     this.#resolveIssuer = resolveIssuer
     this.#context = context
-    this.#now = context.now ?? (() => performance.now())
+    this.#now = context.now ?? elapsedTime
     this.#known = new LRUCache({ max: maxEntries, dispose: ({ issuer }) => issuer.revoke() })
     this.#unknown = new LRUCache({
       max: maxEntries,

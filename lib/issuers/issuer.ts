@@ -1,32 +1,32 @@
 import { JwksAuthError, refusals } from '../errors.ts'
 import type { MaybePromise } from '../hook.ts'
-import { fetchJwks } from '../jwks/fetch-jwks.ts'
-import type { VerificationKey } from '../jwks/jwk.ts'
 import type { KeyStatus } from '../jwks/jwks-state.ts'
-import { RemoteJwks, type KeyResult } from '../jwks/remote-jwks.ts'
-import { canonicalAlgorithm, type AsymmetricAlgorithm, type JwsAlgorithm } from '../jwt/algorithms.ts'
-import type { ClaimRules } from '../jwt/claims.ts'
-import { createSignatureVerifier, type SignatureVerifier } from '../jwt/signature.ts'
-import type { Log } from '../log.ts'
+import { canonicalAlgorithm, isSecretAlgorithm } from '../jwt/algorithms.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
-import type { JwksSettings } from '../options/plugin-options.ts'
-
-/** The verifier for one key of an issuer and one algorithm. It stays the same object for as long as the issuer has the key. */
-export interface KeyVerifier {
-  /** The rules of the issuer for its tokens. */
-  readonly rules: ClaimRules
-  readonly verify: SignatureVerifier
-  /** Until when the key needs no lookup, in milliseconds of the monotonic clock. */
-  freshUntil: number
-}
+import {
+  PublishedKeys,
+  SharedSecret,
+  type IssuerContext,
+  type KeySource,
+  type KeyVerifier,
+} from './key-source.ts'
 
 /** An issuer whose tokens are accepted. */
 export interface Issuer {
-  /** The verifier for a token with this header, or the refusal. */
-  verifierFor(header: Readonly<Record<string, unknown>>): MaybePromise<KeyVerifier | JwksAuthError>
-  /** Until when the issuer needs no lookup: always for a listed issuer. In milliseconds of the monotonic clock. */
+  /**
+   * Verifies the signature of a token with the keys that its header selects.
+   *
+   * @param known - The verifier that accepted the same token before. While its key may be used, the signature is not verified again.
+   * @returns The verifier that accepts the signature, or the refusal.
+   */
+  verify(
+    raw: string,
+    header: Readonly<Record<string, unknown>>,
+    known: KeyVerifier | undefined,
+  ): MaybePromise<KeyVerifier | JwksAuthError>
+  /** Until when the issuer needs no lookup: always for a listed issuer. In milliseconds of `elapsedTime`. */
   freshUntil: number
-  /** Undefined for an issuer with a shared secret. */
+  /** Undefined for an issuer without published keys. */
   status(): KeyStatus | undefined
   prefetch(): Promise<void>
   /** Aborts the fetch in flight and prevents others. */
@@ -35,121 +35,39 @@ export interface Issuer {
   revoke(): void
 }
 
-/** What issuers need to fetch their keys. */
-export interface IssuerContext {
-  readonly jwks: JwksSettings
-  readonly allowInsecureIssuers: boolean
-  readonly log: Log
-  /** Called with the verifiers whose keys are no longer published. */
-  readonly onRemoved: (verifiers: ReadonlySet<KeyVerifier>) => void
-}
-
 export function createIssuer(settings: IssuerSettings, context: IssuerContext): Issuer {
-  const { algorithms, rules, secret } = settings
-  const createVerifier: CreateVerifier = (key, algorithm) => ({
-    rules,
-    verify: createSignatureVerifier(key, algorithm),
-    freshUntil: -Infinity,
-  })
-  const keys =
-    secret === undefined
-      ? publishedKeys(settings, context, createVerifier)
-      : sharedSecret(secret, algorithms, createVerifier)
-  const withFreshness = (verifier: KeyVerifier | undefined): KeyVerifier | JwksAuthError => {
-    if (!verifier) return new JwksAuthError(refusals.missingKey)
-    verifier.freshUntil = Math.min(keys.freshUntil(), issuer.freshUntil)
+  const { algorithms, rules, secret, jwksUri } = settings
+  const sharedSecret = secret && new SharedSecret(secret, [...algorithms].filter(isSecretAlgorithm), rules)
+  const published =
+    secret === undefined || jwksUri !== undefined ? new PublishedKeys(settings, context) : undefined
+  const withFreshness = (
+    source: KeySource,
+    verifier: KeyVerifier | JwksAuthError,
+  ): KeyVerifier | JwksAuthError => {
+    if (verifier instanceof JwksAuthError) return verifier
+    verifier.freshUntil = Math.min(source.freshUntil, issuer.freshUntil)
     return verifier
   }
   const issuer: Issuer = {
     freshUntil: Infinity,
-    verifierFor(header) {
+    verify(raw, header, known) {
       const algorithm = canonicalAlgorithm(header.alg)
       if (algorithm === undefined || !algorithms.has(algorithm)) return new JwksAuthError(refusals.algorithm)
-      const verifier = keys.verifierOf(header.kid, algorithm)
-      return verifier instanceof Promise ? verifier.then(withFreshness) : withFreshness(verifier)
+      // The options allow only algorithms of the sources that the issuer has.
+      const source: KeySource = isSecretAlgorithm(algorithm) ? sharedSecret! : published!
+      const verifier = source.verify(raw, header.kid, algorithm, known)
+      if (!(verifier instanceof Promise)) return withFreshness(source, verifier)
+      return verifier.then((settled) => withFreshness(source, settled))
     },
-    status: () => keys.status(),
-    prefetch: () => keys.prefetch(),
-    close: () => keys.close(),
+    status: () => published?.status(),
+    prefetch: async () => published?.prefetch(),
+    close: () => published?.close(),
     revoke() {
       issuer.freshUntil = -Infinity
-      endFreshness(keys.verifiers())
-      keys.close()
+      sharedSecret?.endFreshness()
+      published?.endFreshness()
+      published?.close()
     },
   }
   return issuer
-}
-
-type CreateVerifier = (key: string | Buffer, algorithm: JwsAlgorithm) => KeyVerifier
-
-interface KeySource extends Pick<Issuer, 'status' | 'prefetch' | 'close'> {
-  verifierOf(kid: unknown, algorithm: JwsAlgorithm): MaybePromise<KeyVerifier | undefined>
-  /** The verifiers in use. */
-  verifiers(): Iterable<KeyVerifier>
-  /** Until when the keys need no lookup. */
-  freshUntil(): number
-}
-
-/** A shared secret is the only key of its issuer. The `kid` of a token is ignored. */
-function sharedSecret(
-  secret: Buffer,
-  algorithms: ReadonlySet<JwsAlgorithm>,
-  createVerifier: CreateVerifier,
-): KeySource {
-  const verifiers = new Map(
-    Array.from(algorithms, (algorithm) => [algorithm, createVerifier(secret, algorithm)]),
-  )
-  return {
-    verifierOf: (_kid, algorithm) => verifiers.get(algorithm),
-    verifiers: () => verifiers.values(),
-    freshUntil: () => Infinity,
-    status: () => undefined,
-    async prefetch() {},
-    close() {},
-  }
-}
-
-function publishedKeys(
-  { issuer, jwksUri }: IssuerSettings,
-  context: IssuerContext,
-  createVerifier: CreateVerifier,
-): KeySource {
-  const { jwks, allowInsecureIssuers, log, onRemoved } = context
-  const verifiers = new Map<VerificationKey, KeyVerifier>()
-  const remote = new RemoteJwks({
-    ...jwks,
-    issuer,
-    log,
-    fetchJwks: (signal) =>
-      fetchJwks({ issuer, jwksUri, allowInsecure: allowInsecureIssuers }, { ...jwks, signal }),
-    onRemoved(keys) {
-      const removed = new Set(keys.flatMap((key) => verifiers.get(key) ?? []))
-      for (const key of keys) verifiers.delete(key)
-      endFreshness(removed)
-      onRemoved(removed)
-    },
-  })
-  const verifierOf = (result: KeyResult): KeyVerifier | undefined => {
-    if ('missing' in result) return undefined
-    const { key } = result
-    let verifier = verifiers.get(key)
-    if (!verifier) verifiers.set(key, (verifier = createVerifier(key.pem!, key.alg)))
-    return verifier
-  }
-  return {
-    verifierOf(kid, algorithm) {
-      const result = remote.find(kid, algorithm as AsymmetricAlgorithm)
-      return result instanceof Promise ? result.then(verifierOf) : verifierOf(result)
-    },
-    verifiers: () => verifiers.values(),
-    freshUntil: () => remote.freshUntil,
-    status: () => remote.status(),
-    prefetch: () => remote.prefetch(),
-    close: () => remote.close(),
-  }
-}
-
-/** Cached tokens of these verifiers need a lookup of the key again. */
-function endFreshness(verifiers: Iterable<KeyVerifier>): void {
-  for (const verifier of verifiers) verifier.freshUntil = -Infinity
 }

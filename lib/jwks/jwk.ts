@@ -4,7 +4,8 @@ import { isObject } from '../jwt/json.ts'
 
 /** A published key for one algorithm. A key that an issuer keeps publishing stays the same object. */
 export interface VerificationKey {
-  readonly kid: string
+  /** A key without kid is for tokens without kid. */
+  readonly kid: string | undefined
   readonly alg: AsymmetricAlgorithm
   /** The type and the public members of the key, as JSON. */
   readonly material: string
@@ -64,7 +65,7 @@ export function importJwk(jwk: unknown, issuer: string): VerificationKey[] | str
   if (!isObject(jwk)) return 'it is not an object'
   const { kid } = jwk
   // JSON can express a lone surrogate, UTF-8 can't. So get-jwks could not make a cache key of it.
-  if (typeof kid !== 'string' || !kid.isWellFormed()) return 'its kid is not a string'
+  if (kid !== undefined && !(typeof kid === 'string' && kid.isWellFormed())) return 'its kid is not a string'
   const wrongPurpose = findWrongPurpose(jwk, issuer)
   if (wrongPurpose !== undefined) return wrongPurpose
   const algorithms = algorithmsOf(jwk)
@@ -75,7 +76,7 @@ export function importJwk(jwk: unknown, issuer: string): VerificationKey[] | str
   return algorithms.map((alg) => publishedKey(kid, alg, material))
 }
 
-function publishedKey(kid: string, alg: AsymmetricAlgorithm, material: string): VerificationKey {
+function publishedKey(kid: string | undefined, alg: AsymmetricAlgorithm, material: string): VerificationKey {
   let made: { pem: string | undefined } | undefined
   return {
     kid,

@@ -54,7 +54,7 @@ export class JwksReporter {
     diagnostics.refreshFailed.publish({ issuer, reason, duration })
   }
 
-  servedStale(kid: string, age: number): void {
+  servedStale(kid: string | undefined, age: number): void {
     if (!diagnostics.servedStale.hasSubscribers) return
     diagnostics.servedStale.publish({ issuer: this.#issuer, kid: truncateKid(kid), age })
   }

@@ -36,7 +36,7 @@ export interface KeyStatus {
 /** Under traffic, keys are refreshed after this part of the interval, so that no request has to wait. */
 const refreshAhead = 0.75
 
-/** The last good answer of an issuer, and how long it may be used. All times are readings of one monotonic clock. */
+/** The last good answer of an issuer, and how long it may be used. All times are readings of one clock that is never set back. */
 export class JwksState {
   readonly backoff: Backoff
   readonly #options: JwksStateOptions

@@ -1,58 +1,39 @@
-import { once } from 'node:events'
+import { elapsedTime } from '../clock.ts'
 import { JwksAuthError, jwksUnavailable } from '../errors.ts'
 import type { MaybePromise } from '../hook.ts'
 import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import type { Log } from '../log.ts'
-import type { FetchError } from './fetch-error.ts'
 import type { VerificationKey } from './jwk.ts'
-import type * as JwkSets from './jwk-set.ts'
+import type { JwkSet } from './jwk-set.ts'
+import { JwksFetcher, type JwksFetcherOptions } from './jwks-fetcher.ts'
 import { JwksReporter } from './jwks-reporter.ts'
 import { JwksState, type JwksStateOptions, type KeyStatus } from './jwks-state.ts'
 import { UnknownKidLimiter } from './unknown-kid-limiter.ts'
 
 /** Times are milliseconds. */
-export interface RemoteJwksOptions extends JwksStateOptions {
-  /** Fetches the issuer's JWK Set, discovery included. */
-  readonly fetchJwks: (signal: AbortSignal) => Promise<unknown>
-  /** The time in which unknown `kid`s share their limit of fetches. */
+export interface RemoteJwksOptions extends JwksStateOptions, JwksFetcherOptions {
+  /** The time in which unknown `kid`s share their limit of fetches, and failed signatures theirs. */
   readonly cooldown: number
   readonly log: Log
-  /** Called with the keys that the issuer no longer publishes. */
-  readonly onRemoved?: (keys: readonly VerificationKey[]) => void
-  /** A monotonic clock. */
+  /** A clock that is never set back. */
   readonly now?: () => number
 }
 
-/** The key for a token, or why there is none. */
+/** The keys that may have signed a token, or why there are none. */
 export type KeyResult =
   | {
-      readonly key: VerificationKey
-      /** The age of the key, if it is used beyond the refresh interval because of an outage. */
+      /** Empty if the issuer's keys with the `kid` of the token are for other algorithms, or malformed. */
+      readonly keys: readonly VerificationKey[]
+      /** The age of the keys, if they are used beyond the refresh interval because of an outage. */
       readonly staleAge: number | undefined
     }
   | {
       /**
-       * - `no-kid`: the token has no `kid`.
+       * - `no-kid`: the token has no `kid`, and the issuer does not have exactly one key for its algorithm.
        * - `kid`: the issuer has no key with this `kid`, as far as is known.
-       * - `alg`: the issuer's key with this `kid` is for another algorithm, or malformed.
        */
-      readonly missing: 'no-kid' | 'kid' | 'alg'
+      readonly missing: 'no-kid' | 'kid'
     }
-
-/** Loaded by the first fetch, while the issuer prepares its answer: get-jwks has many dependencies. */
-let jwkSets: typeof JwkSets | undefined
-
-async function loadJwkSets(): Promise<typeof JwkSets> {
-  /* c8 ignore next -- tsx adds a helper function for modules that came from CommonJS to this line */
-  jwkSets = await import('./jwk-set.ts')
-  return jwkSets
-}
-
-/** Rejects when the signal fires, so that waiting has an end even if the fetch ignores the signal. */
-async function abortOf(signal: AbortSignal): Promise<never> {
-  await once(signal, 'abort')
-  throw new Error(String(signal.reason))
-}
 
 /**
  * The keys of one issuer: when they are fetched, and which requests wait for it. There are no timers between fetches. Everything is
@@ -64,21 +45,21 @@ export class RemoteJwks {
   readonly #limiter: UnknownKidLimiter
   readonly #state: JwksState
   readonly #reporter: JwksReporter
-  /** The fetch in flight, at most one. It resolves to whether there was a good answer, and never rejects. */
-  #fetching: Promise<boolean> | undefined
-  #abort: AbortController | undefined
-  #closed = false
+  readonly #fetcher: JwksFetcher
+  /** When a failed signature caused a fetch last. */
+  #refetchedAt = -Infinity
 
   constructor(options: RemoteJwksOptions) {
     this.#options = options
-    this.#now = options.now ?? (() => performance.now())
+    this.#now = options.now ?? elapsedTime
     this.#limiter = new UnknownKidLimiter(options.cooldown)
     this.#state = new JwksState(options)
     this.#reporter = new JwksReporter(options.issuer, options.log)
+    this.#fetcher = new JwksFetcher(options, this.#state, this.#reporter, this.#now)
   }
 
   /**
-   * Finds the key for a `kid` and an algorithm. The result is a promise only if a fetch has to be waited for.
+   * Finds the keys for a `kid` and an algorithm. The result is a promise only if a fetch has to be waited for.
    *
    * @throws {JwksAuthError} `jwks_unavailable`
    */
@@ -89,7 +70,20 @@ export class RemoteJwks {
       : this.#report(kid, result)
   }
 
-  /** Until when the result of `find` for a known key stays the same, unless the key is removed before. */
+  /**
+   * Finds keys that were published under a known `kid` since `tried` were found, none of which verified a signature. All such signatures
+   * together cause one fetch per cooldown. During an outage they cause none.
+   */
+  findReplacement(
+    kid: string | undefined,
+    alg: AsymmetricAlgorithm,
+    tried: readonly VerificationKey[],
+  ): MaybePromise<readonly VerificationKey[]> {
+    if (this.#state.backoff.active || !(this.#fetcher.inFlight || this.#mayRefetch())) return []
+    return this.#fetchReplacement(kid, alg, tried)
+  }
+
+  /** Until when the result of `find` for a known key stays the same, unless there is an update before. */
   get freshUntil(): number {
     return this.#state.freshUntil
   }
@@ -101,112 +95,98 @@ export class RemoteJwks {
   status(): KeyStatus {
     const now = this.#now()
     const { backoff } = this.#state
-    if (backoff.active && backoff.mayRetry(now)) void this.#fetch()
+    if (backoff.active && backoff.mayRetry(now)) void this.#fetcher.fetch()
     return this.#state.status(now)
   }
 
   /** Fetches the keys unless they are known. */
   async prefetch(): Promise<void> {
-    if (this.#state.usable(this.#now()) || (await this.#fetch())) return
+    if (this.#state.usable(this.#now()) || (await this.#fetcher.fetch())) return
     throw new Error(`fastify-jwks-auth: no keys of ${this.#options.issuer}: ${this.#state.backoff.reason}`)
   }
 
   /** Aborts the fetch in flight and prevents others. */
   close(): void {
-    this.#closed = true
-    this.#abort?.abort('closed')
+    this.#fetcher.close()
   }
 
   #lookup(kid: unknown, alg: AsymmetricAlgorithm): MaybePromise<KeyResult> {
-    if (typeof kid !== 'string') return { missing: 'no-kid' }
+    if (kid !== undefined && typeof kid !== 'string') return { missing: 'kid' }
     const now = this.#now()
     const set = this.#state.usable(now)
-    if (set?.has(kid)) {
-      if (this.#state.isRefreshDue(now)) void this.#fetch()
-      return findIn(set, kid, alg, this.#state.staleAge(now))
-    }
-    return this.#isLimited(kid, now) ? { missing: 'kid' } : this.#fetchFor(kid, alg)
+    const result = findIn(set, kid, alg, this.#state.staleAge(now))
+    if ('missing' in result) return this.#isLimited(kid, now) ? result : this.#fetchFor(kid, alg)
+    if (this.#state.isRefreshDue(now)) void this.#fetcher.fetch()
+    return result
   }
 
   #report(kid: unknown, result: KeyResult): KeyResult {
-    if ('key' in result) {
-      if (result.staleAge !== undefined) this.#reporter.servedStale(result.key.kid, result.staleAge)
+    if ('keys' in result) {
+      const [key] = result.keys
+      if (key && result.staleAge !== undefined) this.#reporter.servedStale(key.kid, result.staleAge)
     } else if (result.missing === 'no-kid') this.#reporter.missingKid()
-    else if (result.missing === 'kid') this.#reporter.unknownKid(kid as string)
+    else if (typeof kid === 'string') this.#reporter.unknownKid(kid)
     return result
   }
 
   /** Whether an unknown `kid` causes no fetch, because the limit is reached and no fetch is needed for another reason. */
-  #isLimited(kid: string, now: number): boolean {
-    if (this.#fetching || this.#state.backoff.active || !this.#state.usable(now)) return false
+  #isLimited(kid: string | undefined, now: number): boolean {
+    if (this.#fetcher.inFlight || this.#state.backoff.active || !this.#state.usable(now)) return false
     return !this.#limiter.allows(kid, now)
   }
 
-  async #fetchFor(kid: string, alg: AsymmetricAlgorithm): Promise<KeyResult> {
-    if (this.#fetching) {
-      if (!(await this.#fetching)) return this.#findInOutage(kid, alg)
+  async #fetchFor(kid: string | undefined, alg: AsymmetricAlgorithm): Promise<KeyResult> {
+    if (this.#fetcher.inFlight) {
+      if (!(await this.#fetcher.inFlight)) return this.#findInOutage(kid, alg)
       // That fetch started before this token came, so its answer may miss a key that was published in between.
-      if (this.#state.current!.has(kid)) return findIn(this.#state.current!, kid, alg)
+      const result = findIn(this.#state.current, kid, alg)
+      if ('keys' in result) return result
     }
     const now = this.#now()
-    if (this.#isLimited(kid, now)) return { missing: 'kid' }
-    if (!this.#fetching && !this.#state.backoff.mayRetry(now)) return this.#findInOutage(kid, alg)
-    const isUnknown = this.#state.current !== undefined && !this.#state.current.has(kid)
-    if (!(await this.#fetch(isUnknown ? kid : undefined))) return this.#findInOutage(kid, alg)
-    return findIn(this.#state.current!, kid, alg)
+    const known = findIn(this.#state.current, kid, alg)
+    if (this.#isLimited(kid, now)) return known
+    if (!this.#fetcher.inFlight && !this.#state.backoff.mayRetry(now)) return this.#findInOutage(kid, alg)
+    const isCounted = this.#state.current !== undefined && 'missing' in known && !this.#fetcher.inFlight
+    if (!(await this.#fetcher.fetch())) return this.#findInOutage(kid, alg)
+    if (isCounted) this.#limiter.add(kid, now)
+    return findIn(this.#state.current, kid, alg)
   }
 
-  #findInOutage(kid: string, alg: AsymmetricAlgorithm): KeyResult {
+  #mayRefetch(): boolean {
+    return this.#now() - this.#refetchedAt >= this.#options.cooldown
+  }
+
+  async #fetchReplacement(
+    kid: string | undefined,
+    alg: AsymmetricAlgorithm,
+    tried: readonly VerificationKey[],
+  ): Promise<readonly VerificationKey[]> {
+    const findNew = (): readonly VerificationKey[] =>
+      this.#state.current!.find(kid, alg).filter((key) => !tried.includes(key))
+    // As above, the answer of a fetch in flight may be too old.
+    await this.#fetcher.inFlight
+    const keys = findNew()
+    if (keys.length > 0 || this.#state.backoff.active || !this.#mayRefetch()) return keys
+    this.#refetchedAt = this.#now()
+    await this.#fetcher.fetch()
+    return findNew()
+  }
+
+  #findInOutage(kid: string | undefined, alg: AsymmetricAlgorithm): KeyResult {
     const now = this.#now()
-    const set = this.#state.usableInOutage(now)
-    if (set?.has(kid)) return findIn(set, kid, alg, this.#state.staleAge(now))
+    const result = findIn(this.#state.usableInOutage(now), kid, alg, this.#state.staleAge(now))
+    if ('keys' in result) return result
     throw new JwksAuthError(jwksUnavailable(this.#state.backoff.retryAfter(now)))
-  }
-
-  /** @param unknownKid - Counts the fetch for this `kid`. */
-  #fetch(unknownKid?: string): Promise<boolean> {
-    this.#fetching ??= this.#fetchOnce(unknownKid).finally(() => {
-      this.#fetching = undefined
-    })
-    return this.#fetching
-  }
-
-  async #fetchOnce(unknownKid: string | undefined): Promise<boolean> {
-    if (this.#closed) return false
-    const { issuer, fetchJwks, timeout, onRemoved } = this.#options
-    const startedAt = this.#now()
-    const abort = (this.#abort = new AbortController())
-    const deadline = setTimeout(() => abort.abort('timeout'), timeout)
-    try {
-      const [document, { JwkSet }] = await Promise.race([
-        Promise.all([fetchJwks(abort.signal), jwkSets ?? loadJwkSets()]),
-        abortOf(abort.signal),
-      ])
-      const set = new JwkSet(document, issuer, this.#state.current)
-      const removed = this.#state.update(set, startedAt)
-      onRemoved?.(removed)
-      this.#reporter.fetched(set, removed, this.#now() - startedAt)
-      if (unknownKid !== undefined) this.#limiter.add(unknownKid, startedAt)
-      return true
-    } catch (error) {
-      const {
-        message,
-        skipped = [],
-        retryAfter,
-      } = error as Error & Partial<JwkSets.UnusableJwkSet & FetchError>
-      if (this.#closed) return false
-      const now = this.#now()
-      this.#state.backoff.failed(now, message, retryAfter)
-      this.#reporter.fetchFailed(message, skipped, now - startedAt)
-      return false
-    } finally {
-      clearTimeout(deadline)
-    }
   }
 }
 
-function findIn(set: JwkSets.JwkSet, kid: string, alg: AsymmetricAlgorithm, staleAge?: number): KeyResult {
-  if (!set.has(kid)) return { missing: 'kid' }
-  const key = set.find(kid, alg)
-  return key ? { key, staleAge } : { missing: 'alg' }
+function findIn(
+  set: JwkSet | undefined,
+  kid: string | undefined,
+  alg: AsymmetricAlgorithm,
+  staleAge?: number,
+): KeyResult {
+  if (kid !== undefined && !set?.has(kid)) return { missing: 'kid' }
+  const keys = set?.find(kid, alg) ?? []
+  return kid === undefined && keys.length === 0 ? { missing: 'no-kid' } : { keys, staleAge }
 }

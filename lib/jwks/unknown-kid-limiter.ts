@@ -3,24 +3,24 @@ const limit = 2
 
 /**
  * Limits the fetches that tokens with unknown `kid`s cause. Each `kid` causes at most one of them. So a client
- * that repeats one `kid` leaves the other fetch to a newly published key.
+ * that repeats one `kid` leaves the other fetch to a newly published key. Tokens without a kid count as one `kid`.
  */
 export class UnknownKidLimiter {
   readonly #cooldown: number
-  #fetches: { kid: string; at: number }[] = []
+  #fetches: { kid: string | undefined; at: number }[] = []
 
   /** @param cooldown - Milliseconds; 0 for no limit. */
   constructor(cooldown: number) {
     this.#cooldown = cooldown
   }
 
-  allows(kid: string, now: number): boolean {
+  allows(kid: string | undefined, now: number): boolean {
     this.#fetches = this.#fetches.filter(({ at }) => now - at < this.#cooldown)
     return this.#fetches.length < limit && this.#fetches.every((fetch) => fetch.kid !== kid)
   }
 
   /** Counts a fetch. */
-  add(kid: string, now: number): void {
+  add(kid: string | undefined, now: number): void {
     this.#fetches.push({ kid, at: now })
   }
 }

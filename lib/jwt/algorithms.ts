@@ -24,6 +24,10 @@ export const asymmetricAlgorithms: Readonly<Record<AsymmetricAlgorithm, { kty: s
 /** The minimum length of a shared secret in bytes (RFC 7518 section 3.2). */
 export const secretAlgorithms: Readonly<Record<SecretAlgorithm, number>> = { HS256: 32, HS384: 48, HS512: 64 }
 
+export function isSecretAlgorithm(algorithm: JwsAlgorithm): algorithm is SecretAlgorithm {
+  return Object.hasOwn(secretAlgorithms, algorithm)
+}
+
 /**
  * The canonical name of an algorithm. RFC 9864 renames `EdDSA` over Ed25519 to `Ed25519`. Both names mean the same algorithm
  * with the same key.

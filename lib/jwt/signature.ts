@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { createVerifier, type Algorithm } from 'fast-jwt'
 import { setStackTraceLimit } from '../errors.ts'
 import type { JwsAlgorithm } from './algorithms.ts'
@@ -21,9 +22,12 @@ export function createSignatureVerifier(key: string | Buffer, algorithm: JwsAlgo
     ignoreExpiration: true,
     ignoreNotBefore: true,
   })
+  const length = rsaSignatureLength(key, algorithm)
   return (raw) => {
+    const signature = raw.slice(raw.lastIndexOf('.') + 1)
+    if (length !== undefined && signature.length !== length) return false
     // fast-jwt refuses other characters but ignores unused bits, which would give one signature several spellings.
-    if (!hasNoUnusedBits(raw.slice(raw.lastIndexOf('.') + 1))) return false
+    if (!hasNoUnusedBits(signature)) return false
     const limit = setStackTraceLimit(0)
     try {
       verify(raw)
@@ -34,4 +38,14 @@ export function createSignatureVerifier(key: string | Buffer, algorithm: JwsAlgo
       setStackTraceLimit(limit)
     }
   }
+}
+
+/**
+ * The length of an RSA signature in base64url. It has as many bytes as the modulus (RFC 8017 sections 8.1.2 and 8.2.2). OpenSSL also accepts
+ * a shorter one, whose leading zeros were removed. The signatures of other algorithms have a length that fast-jwt or OpenSSL checks.
+ */
+function rsaSignatureLength(key: string | Buffer, algorithm: JwsAlgorithm): number | undefined {
+  if (!/^[RP]S/.test(algorithm)) return undefined
+  const { modulusLength } = createPublicKey(key).asymmetricKeyDetails!
+  return Math.ceil((Math.ceil(modulusLength! / 8) * 4) / 3)
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { freezeDeeply, isObject } from './json.ts'
+import { freezeDeeply, isObject, isTooDeep } from './json.ts'
 
 /** JOSE header of a verified access token (RFC 7515 section 4). */
 export interface JoseHeader {
@@ -87,8 +87,10 @@ export function decodeObject(segment: string): Record<string, unknown> | undefin
   if (!/^[\w-]*$/.test(segment) || !hasNoUnusedBits(segment)) return undefined
   const bytes = Buffer.from(segment, 'base64url')
   if (!isUtf8(bytes)) return undefined
+  const json = bytes.toString()
+  if (isTooDeep(json)) return undefined
   try {
-    const value: unknown = JSON.parse(bytes.toString())
+    const value: unknown = JSON.parse(json)
     return isObject(value) ? value : undefined
   } catch {
     return undefined

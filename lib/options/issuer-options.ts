@@ -4,9 +4,9 @@ import { isTrustworthy } from '../jwks/urls.ts'
 import {
   asymmetricAlgorithms,
   canonicalAlgorithm,
+  isSecretAlgorithm,
   secretAlgorithms,
   type JwsAlgorithm,
-  type SecretAlgorithm,
 } from '../jwt/algorithms.ts'
 import type { ClaimValues } from '../jwt/claim-values.ts'
 import type { ClaimRules } from '../jwt/claims.ts'
@@ -31,7 +31,7 @@ export interface IssuerSettings {
   readonly rules: ClaimRules
   /** The bytes of the shared secret, if the issuer has one. */
   readonly secret: Buffer | undefined
-  /** The URL of the JWK Set. Undefined if it is discovered, or if the issuer has a shared secret. */
+  /** The URL of the JWK Set. Undefined if it is discovered, or if the issuer has only a shared secret. */
   readonly jwksUri: URL | undefined
   /** The URL of the issuer's metadata by OpenID Connect Discovery. Undefined without discovery. */
   readonly openIdConfiguration: URL | undefined
@@ -64,13 +64,7 @@ export function readIssuerOptions(options: unknown, path: string, allowInsecure:
   assertRecord(path.slice(0, -1), options)
   assertNames(path, options, issuerOptionNames)
   const { secret, jwksUri } = options
-  if (secret !== undefined && jwksUri !== undefined) {
-    invalidOption(
-      `${path}secret`,
-      'excludes "jwksUri": tokens are signed with a shared secret or with published keys',
-    )
-  }
-  const algorithms = readAlgorithms(`${path}algorithms`, options.algorithms, secret !== undefined)
+  const algorithms = readAlgorithms(`${path}algorithms`, options)
   const issuer = readIssuer(options, path, allowInsecure)
   return Object.freeze({
     issuer,
@@ -79,7 +73,7 @@ export function readIssuerOptions(options: unknown, path: string, allowInsecure:
     secret:
       secret === undefined
         ? undefined
-        : readSecret(`${path}secret`, secret, algorithms as readonly SecretAlgorithm[]),
+        : readSecret(`${path}secret`, secret, algorithms.filter(isSecretAlgorithm)),
     jwksUri: readJwksUri(options, issuer, path, allowInsecure),
     openIdConfiguration: secret === undefined && jwksUri === undefined ? metadataUrls(issuer)[0] : undefined,
   })
@@ -121,9 +115,8 @@ function readJwksUri(
   path: string,
   allowInsecure: boolean,
 ): URL | undefined {
-  if (secret !== undefined) return undefined
   if (jwksUri !== undefined) return readUrl(`${path}jwksUri`, jwksUri, allowInsecure)
-  return domain === undefined ? undefined : new URL('.well-known/jwks.json', issuer)
+  return domain === undefined || secret !== undefined ? undefined : new URL('.well-known/jwks.json', issuer)
 }
 
 function readUrl(name: string, value: unknown, allowInsecure: boolean): URL {
@@ -137,16 +130,24 @@ function readUrl(name: string, value: unknown, allowInsecure: boolean): URL {
   return url
 }
 
-function readAlgorithms(name: string, value: unknown, symmetric: boolean): readonly JwsAlgorithm[] {
-  const known = Object.keys(symmetric ? secretAlgorithms : asymmetricAlgorithms)
-  if (value === undefined) return (symmetric ? ['HS256'] : known) as JwsAlgorithm[]
-  return list(name, value, (entryName, entry) => {
+/** Without a secret there are published keys only, and with a secret and `jwksUri` there are both. */
+function readAlgorithms(
+  name: string,
+  { algorithms, secret, jwksUri }: Record<string, unknown>,
+): readonly JwsAlgorithm[] {
+  const published = secret === undefined || jwksUri !== undefined ? Object.keys(asymmetricAlgorithms) : []
+  if (algorithms === undefined) {
+    return [...(secret === undefined ? [] : ['HS256']), ...published] as JwsAlgorithm[]
+  }
+  const known = [...(secret === undefined ? [] : Object.keys(secretAlgorithms)), ...published]
+  const given =
+    secret === undefined
+      ? 'without "secret"'
+      : `with "secret"${jwksUri === undefined ? '' : ' and "jwksUri"'}`
+  return list(name, algorithms, (entryName, entry) => {
     const algorithm = canonicalAlgorithm(entry)
     if (algorithm === undefined || !known.includes(algorithm)) {
-      invalidOption(
-        entryName,
-        `must be one of ${known.join(', ')} ${symmetric ? 'with' : 'without'} "secret"`,
-      )
+      invalidOption(entryName, `must be one of ${known.join(', ')} ${given}`)
     }
     return algorithm
   })

@@ -8,9 +8,9 @@ const encodings = ['base64', 'hex'] as const
 /**
  * Reads the option `secret`. The text or bytes of a public key are refused: everybody who knows the key could sign with it.
  *
- * @param algorithms - The allowed HS algorithms. The secret must be long enough for all of them.
+ * @param allowed - The allowed HS algorithms. The secret must be long enough for all of them.
  */
-export function readSecret(name: string, value: unknown, algorithms: readonly SecretAlgorithm[]): Buffer {
+export function readSecret(name: string, value: unknown, allowed: readonly SecretAlgorithm[]): Buffer {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
     invalidOption(name, 'must be a string or a Uint8Array')
   }
@@ -22,6 +22,7 @@ export function readSecret(name: string, value: unknown, algorithms: readonly Se
       'must be a shared secret and not a PEM, DER or JWK key; set "jwksUri" to verify with published keys',
     )
   }
+  const algorithms: readonly SecretAlgorithm[] = allowed.length > 0 ? allowed : ['HS256']
   const min = Math.max(...algorithms.map((algorithm) => secretAlgorithms[algorithm]))
   if (bytes.length < min) {
     invalidOption(name, `must have at least ${min} bytes for ${algorithms.join(', ')} (RFC 7518 section 3.2)`)

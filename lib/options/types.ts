@@ -16,7 +16,7 @@ export interface TokenOptions {
   /**
    * The allowed signature algorithms. `EdDSA` and `Ed25519` are the same.
    *
-   * @defaultValue all asymmetric ones; with `secret` `['HS256']`
+   * @defaultValue all asymmetric ones; with `secret` `['HS256']`; with `secret` and `jwksUri` both
    */
   algorithms?: readonly (JwsAlgorithm | 'Ed25519')[]
   /**
@@ -55,17 +55,15 @@ export type IssuerName =
     }
 
 /** The keys of the issuer. Without these options they are discovered. */
-export type IssuerKeys =
-  | {
-      /** The URL of the JWK Set. */
-      jwksUri?: string
-      secret?: never
-    }
-  | {
-      /** The shared secret of HS256, HS384 or HS512: a string (UTF-8) or bytes, at least as long as the hash. */
-      secret: string | Uint8Array
-      jwksUri?: never
-    }
+export interface IssuerKeys {
+  /** The URL of the JWK Set. */
+  jwksUri?: string
+  /**
+   * The shared secret of HS256, HS384 or HS512: a string (UTF-8) or bytes, at least as long as the hash. With `jwksUri`, HS tokens are
+   * verified with the secret only, and other tokens with the keys only.
+   */
+  secret?: string | Uint8Array
+}
 
 /** An issuer whose access tokens are accepted. */
 export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys

@@ -43,11 +43,11 @@ export class ScriptedIssuer {
     })
   }
 
-  /** Finds the key of a kid. Returns its PEM, 'none', or the code of the error. */
+  /** Finds the first key of a kid. Returns its PEM, 'none', or the code of the error. */
   async ask(kid: unknown, alg: AsymmetricAlgorithm = 'EdDSA'): Promise<string> {
     try {
       const result = await this.remote.find(kid, alg)
-      return 'key' in result ? result.key.pem! : 'none'
+      return ('keys' in result && result.keys[0]?.pem) || 'none'
     } catch (error) {
       if (error instanceof JwksAuthError) return error.code
       throw error

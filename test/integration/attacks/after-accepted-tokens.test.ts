@@ -127,6 +127,7 @@ suite('answers after accepted tokens', () => {
       'a token that names the issuer twice',
       'a token that names the other issuer in __proto__',
       'a token with spaces around its claims',
+      'a token without kid',
     ])
   })
 })

@@ -37,6 +37,11 @@ async function createAppWith(options: Partial<JwksAuthOptions>): Promise<Fastify
   return createApp({ issuer: issuer.issuer, audience: 'api', ...options } as JwksAuthOptions)
 }
 
+/** Lists within each other. */
+function nested(depth: number): unknown[] {
+  return JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as unknown[]
+}
+
 type Provoke = () => Promise<LightMyRequestResponse>
 
 const object = Buffer.from('{}').toString('base64url')
@@ -79,6 +84,8 @@ const provocations: Record<string, Record<string, Provoke>> = {
     'a token with characters that base64url does not have': token(`e3!0.${object}.x`),
     'a token in base64 instead of base64url': token(`eyJhIjoiw7/Du34ifQ==.${object}.x`),
     'a token with unused bits in a last character': token(`e31.${object}.x`),
+    'a payload that is nested 65 deep': signed({ claims: { deep: nested(64) } }),
+    'a header that is nested 65 deep': signed({ header: { deep: nested(64) } }),
     'a payload that is not UTF-8': token(`${object}.${notUtf8}.x`),
     'a header that is not UTF-8': token(`${notUtf8}.${object}.x`),
     'a token of ten thousand dots': token('.'.repeat(10_000)),
@@ -102,8 +109,13 @@ const provocations: Record<string, Record<string, Provoke>> = {
     'HS256 from an issuer that publishes keys': async () =>
       call(app, unsignedToken({ alg: 'HS256' }, issuer.claims(), 'AA')),
   },
-  'no `kid`, or one that the issuer has no key for': {
-    'a token without kid': signed({ header: { kid: undefined } }),
+  'no key for the `kid`, or no `kid` and not exactly one key that fits': {
+    'a token without kid from an issuer with several keys for its algorithm': async () => {
+      await using several = await LocalIssuer.start()
+      several.keys = [several.key.jwk, (await createKeyPair('ES256', 'other')).jwk]
+      await using other = await createAppWith({ issuer: several.issuer })
+      return await call(other, await several.token({ header: { kid: undefined } }))
+    },
     'a kid that is a number': signed({ header: { kid: 1 } }),
     'a kid that is no valid Unicode': signed({ header: { kid: '\ud800' } }),
     'an unknown kid': signed({ header: { kid: 'x' } }),
@@ -279,6 +291,18 @@ suite('the challenge', () => {
     )
     const response = await other.inject('/twice')
     t.assert.equal(response.headers['www-authenticate'], bare)
+  })
+
+  test('a token whose header and payload are nested 64 deep is accepted', async (t) => {
+    const deep = nested(63)
+    const response = await call(app, await issuer.token({ claims: { deep }, header: { deep } }))
+    t.assert.equal(response.statusCode, 200)
+  })
+
+  test('brackets in strings do not count as nesting', async (t) => {
+    const text = `\\"${'[{'.repeat(100)}`
+    const response = await call(app, await issuer.token({ claims: { text, [text]: [text] } }))
+    t.assert.equal(response.statusCode, 200)
   })
 
   test('the answer to a good token has no challenge', async (t) => {

@@ -61,7 +61,6 @@ suite('tokens of a test issuer', () => {
     ['for another audience', { aud: 'another' }, {}, 'invalid_audience'],
     ['of another issuer', { iss: 'https://another.example' }, {}, 'invalid_claims'],
     ['that is not valid yet', { nbf: Date.now() / 1000 + 60 }, {}, 'token_not_active'],
-    ['without a kid', {}, { header: { kid: undefined } }, 'invalid_header'],
     ['with an unknown kid', {}, { header: { kid: 'unknown' } }, 'invalid_header'],
     ['without a signature', {}, { algorithm: 'none' }, 'invalid_algorithm'],
     ['signed with a secret', {}, { algorithm: 'HS256' }, 'invalid_algorithm'],

@@ -51,12 +51,11 @@ accept({ issuer, audience: process.env.AUTH0_AUDIENCE })
 // @ts-expect-error - may be undefined
 accept({ issuer, audience: [process.env.AUTH0_AUDIENCE] })
 
-// Published keys or a secret.
+// Published keys, a secret, or both.
 accept({ issuer, audience, jwksUri }, { domain, audience, jwksUri })
 accept({ issuer, audience, secret }, { domain, audience, secret: Buffer.from(secret) })
 accept({ issuer, audience, secret: new Uint8Array(32), algorithms: ['HS256', 'HS384', 'HS512'] })
-// @ts-expect-error - one of the two
-accept({ issuer, audience, secret, jwksUri })
+accept({ issuer, audience, secret, jwksUri, algorithms: ['HS256', 'RS256'] })
 // @ts-expect-error
 accept({ issuer, audience, secret: [1, 2, 3] })
 // @ts-expect-error - may be undefined

@@ -1,4 +1,5 @@
 import { suite, test, type TestContext } from 'node:test'
+import { SignJWT } from 'jose'
 import type { ResolveIssuer, IssuerOptions } from '../../../lib/index.ts'
 import type { Issuer } from '../../../lib/issuers/issuer.ts'
 import { readPluginOptions } from '../../../lib/options/plugin-options.ts'
@@ -7,12 +8,14 @@ import {
   createIssuerResolver,
   type IssuerResolver,
 } from '../../../lib/issuers/issuer-resolver.ts'
-import type { KeyVerifier } from '../../../lib/issuers/issuer.ts'
+import type { KeyVerifier } from '../../../lib/issuers/key-source.ts'
 import { LocalIssuer } from '../../helpers/issuer.ts'
+
+const secret = 'a shared secret of 32 characters'
 
 /** Options that a resolver returns. The issuer has a shared secret, so nothing is fetched. */
 function options(issuer: string, others: Partial<IssuerOptions> = {}): IssuerOptions {
-  return { issuer, audience: 'api', secret: 'a shared secret of 32 characters', ...others } as IssuerOptions
+  return { issuer, audience: 'api', secret, ...others } as IssuerOptions
 }
 
 /** An issuer resolver whose clock the test sets. */
@@ -65,9 +68,12 @@ class ScriptedResolver {
 const interval = 300_000
 const cooldown = 10_000
 
+/** A token that is signed with the secret of the options. */
+const token = await new SignJWT().setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))
+
 /** The verifier for tokens of an issuer. */
 function verifierOf(issuer: Issuer | undefined): KeyVerifier {
-  return issuer!.verifierFor({ alg: 'HS256' }) as KeyVerifier
+  return issuer!.verify(token, { alg: 'HS256' }, undefined) as KeyVerifier
 }
 
 function audienceOf(issuer: Issuer | undefined): unknown {
@@ -134,7 +140,11 @@ suite('an issuer that a resolver knows', () => {
     t.after(() => found.issuers.close())
     const verifier = (await found
       .named(published.issuer)!
-      .verifierFor({ alg: 'ES256', kid: published.key.jwk.kid })) as KeyVerifier
+      .verify(
+        await published.token(),
+        { alg: 'ES256', kid: published.key.jwk.kid },
+        undefined,
+      )) as KeyVerifier
     t.assert.ok(verifier.freshUntil > 0)
     audience = 'web'
     found.named(published.issuer, interval)
@@ -432,7 +442,7 @@ test('an issuer that is resolved after closing fetches nothing', async (t) => {
   found.issuers.close()
   const late = found.named(issuer.issuer)!
   const { alg, kid } = issuer.key.jwk
-  await t.assert.rejects(async () => late.verifierFor({ alg, kid }), { code: 'jwks_unavailable' })
+  await t.assert.rejects(async () => late.verify('', { alg, kid }, undefined), { code: 'jwks_unavailable' })
   t.assert.deepEqual(issuer.requests, [])
 })
 

@@ -11,8 +11,8 @@ function setOf(keys: unknown[], previous?: JwkSet): JwkSet {
   return new JwkSet({ keys }, issuer, previous)
 }
 
-function pemIn(set: JwkSet, kid: string, alg: AsymmetricAlgorithm = 'ES256'): string | undefined {
-  return set.find(kid, alg)?.pem
+function pemIn(set: JwkSet, kid: string | undefined, alg: AsymmetricAlgorithm = 'ES256'): string | undefined {
+  return set.find(kid, alg)[0]?.pem
 }
 
 suite('what a set holds', () => {
@@ -25,14 +25,14 @@ suite('what a set holds', () => {
 
   test('an unknown kid or algorithm finds no key', () => {
     const set = setOf([one])
-    assert.equal(set.find('two', 'ES256'), undefined)
-    assert.equal(set.find('one', 'ES384'), undefined)
+    assert.deepEqual(set.find('two', 'ES256'), [])
+    assert.deepEqual(set.find('one', 'ES384'), [])
     assert.deepEqual([set.has('one'), set.has('two')], [true, false])
   })
 
   test('a key without alg is found for each algorithm of its type', () => {
     const set = setOf([rsaKey({ kid: 'one' })])
-    assert.equal(set.find('one', 'PS512')!.pem, set.find('one', 'RS256')!.pem)
+    assert.equal(pemIn(set, 'one', 'PS512'), pemIn(set, 'one', 'RS256'))
   })
 
   test('good keys work in a set with bad keys, and each bad key is listed with its reason', () => {
@@ -81,8 +81,8 @@ suite('what a set holds', () => {
     const set = setOf([...keys, one, { ...two, y: two.x }])
     assert.deepEqual(set.skipped, [])
     assert.equal(pemIn(set, 'one'), pemOf(one))
-    assert.equal(set.find('two', 'ES256'), undefined)
-    assert.equal(setOf([...keys, one], set).find('one', 'ES256'), set.find('one', 'ES256'))
+    assert.deepEqual(set.find('two', 'ES256'), [])
+    assert.equal(setOf([...keys, one], set).find('one', 'ES256')[0], set.find('one', 'ES256')[0])
   })
 
   test('a set of more than ten thousand keys is refused without reading its keys', () => {
@@ -149,16 +149,21 @@ suite('large sets', () => {
 })
 
 suite('keys of the same kid', () => {
-  test('the first key of a kid and an algorithm is used', () => {
-    const set = setOf([one, { ...two, kid: 'one' }])
-    assert.equal(pemIn(set, 'one'), pemOf(one))
-    const reason = 'it is not the first ES256 key of its kid'
+  test('the first four keys of a kid and an algorithm are found, in their order', () => {
+    const keys = Array.from({ length: 5 }, () => curveKey('P-256', { kid: 'one' }))
+    const set = setOf([...keys.slice(0, 2), two, ...keys.slice(2)])
+    assert.deepEqual(
+      set.find('one', 'ES256').map(({ pem }) => pem),
+      keys.slice(0, 4).map(pemOf),
+    )
+    const reason = 'it is not among the first 4 ES256 keys of its kid'
     assert.deepEqual(set.skipped, [{ kid: 'one', kty: 'EC', crv: 'P-256', reason }])
   })
 
-  test('a key that is listed twice is no mistake', () => {
+  test('a key that is listed twice is no mistake and is found once', () => {
     const set = setOf([one, structuredClone(one), { ...one, use: 'sig', alg: 'ES256' }])
     assert.equal(pemIn(set, 'one'), pemOf(one))
+    assert.equal(set.find('one', 'ES256').length, 1)
     assert.deepEqual(set.skipped, [])
   })
 
@@ -188,13 +193,68 @@ suite('keys of the same kid', () => {
   }
 })
 
+suite('keys for tokens without kid', () => {
+  const { kid: _kid, ...unnamed } = curveKey('P-256')
+  const rsa = rsaKey({ kid: 'rsa' })
+
+  test('the only key for the algorithm is found without kid, with or without a kid of its own', () => {
+    const set = setOf([one, rsa])
+    assert.equal(pemIn(set, undefined), pemOf(one))
+    assert.equal(pemIn(set, undefined, 'PS384'), pemOf(rsa))
+    assert.equal(pemIn(setOf([unnamed]), undefined), pemOf(unnamed))
+  })
+
+  test('several keys for the algorithm, or none, are not found without kid', () => {
+    const set = setOf([one, { ...rsa, alg: 'RS256' }, two])
+    assert.equal(pemIn(set, undefined, 'ES256'), undefined)
+    assert.equal(pemIn(set, undefined, 'PS256'), undefined)
+    assert.equal(pemIn(setOf([one, unnamed]), undefined), undefined)
+  })
+
+  test('unusable keys, keys for other issuers and repeated keys do not count without kid', () => {
+    const others = [
+      { ...two, use: 'enc' },
+      { ...two, y: two.x },
+      { ...two, issuer: 'https://other.example/' },
+      { ...two, d: 'AQ' },
+    ]
+    assert.equal(pemIn(setOf([...others, one, structuredClone(one)]), undefined), pemOf(one))
+  })
+
+  test('a key without kid is found by no kid, and stays the same object in the next set', () => {
+    const set = setOf([unnamed])
+    for (const kid of ['', 'undefined', 'null']) {
+      assert.equal(pemIn(set, kid), undefined)
+      assert.equal(set.has(kid), false)
+    }
+    assert.deepEqual(set.kids, [])
+    assert.deepEqual(set.skipped, [])
+    const next = setOf([one, rsa, structuredClone(unnamed)], set)
+    assert.deepEqual(next.removedSince(set), [])
+    assert.equal(setOf([unnamed], next).find(undefined, 'ES256')[0], set.find(undefined, 'ES256')[0])
+    assert.deepEqual(setOf([one], set).removedSince(set), [...set.find(undefined, 'ES256')])
+  })
+
+  test('a key without kid and a key with the kid "undefined" are two keys', () => {
+    const set = setOf([unnamed, { ...unnamed, kid: 'undefined' }])
+    assert.equal(pemIn(set, undefined), undefined)
+    assert.equal(pemIn(set, 'undefined'), pemOf(unnamed))
+  })
+
+  test('in a large set no key is found without kid if more than one hundred may fit', () => {
+    const slow = Array.from({ length: 101 }, (_, index) => ({ ...one, y: one.x, kid: `malformed ${index}` }))
+    assert.equal(pemIn(setOf([one, ...slow.slice(2), rsa]), undefined), pemOf(one))
+    assert.equal(pemIn(setOf([one, ...slow]), undefined), undefined)
+  })
+})
+
 suite('a set that follows another', () => {
   test('an unchanged key stays the same object in the next set', () => {
     const before = setOf([one, two])
     const after = setOf([structuredClone(two), { ...one, use: 'sig' }], before)
-    assert.equal(after.find('one', 'ES256'), before.find('one', 'ES256'))
-    assert.equal(after.find('two', 'ES256'), before.find('two', 'ES256'))
-    assert.equal(setOf([one], after).find('one', 'ES256'), before.find('one', 'ES256'))
+    assert.equal(after.find('one', 'ES256')[0], before.find('one', 'ES256')[0])
+    assert.equal(after.find('two', 'ES256')[0], before.find('two', 'ES256')[0])
+    assert.equal(setOf([one], after).find('one', 'ES256')[0], before.find('one', 'ES256')[0])
   })
 
   test('a key that was replaced under the same kid is a new key in the next set', () => {
@@ -205,7 +265,7 @@ suite('a set that follows another', () => {
 
   test('a key that is missing from the next set is not found', () => {
     const set = setOf([two], setOf([one, two]))
-    assert.equal(set.find('one', 'ES256'), undefined)
+    assert.deepEqual(set.find('one', 'ES256'), [])
     assert.equal(set.has('one'), false)
   })
 })
@@ -245,7 +305,7 @@ suite('unusual names', () => {
   test('unusual kids in a token find no key and cause no error', () => {
     const set = setOf([one])
     for (const kid of [...kids, '\ud800', 'one\udfff', 'ONE', 'one ', 'one\0']) {
-      assert.equal(set.find(kid, 'ES256'), undefined)
+      assert.deepEqual(set.find(kid, 'ES256'), [])
       assert.equal(set.has(kid), false)
     }
   })
@@ -253,7 +313,7 @@ suite('unusual names', () => {
   test('unusual algorithms in a token find no key and cause no error', () => {
     const set = setOf([one])
     for (const alg of ['', ':', '%', '__proto__', 'constructor', 'es256', 'ES256:one', 'none', 'HS256']) {
-      assert.equal(set.find('one', alg as AsymmetricAlgorithm), undefined)
+      assert.deepEqual(set.find('one', alg as AsymmetricAlgorithm), [])
     }
   })
 })

@@ -21,7 +21,7 @@ const good = curveKey('P-256', { kid })
 const goodRsa = rsaKey({ kid })
 
 /** Imports a usable JWK. */
-function imported(jwk: unknown): { kid: string; alg: string; pem: string | undefined }[] {
+function imported(jwk: unknown): { kid: string | undefined; alg: string; pem: string | undefined }[] {
   const keys = importJwk(jwk, issuer)
   if (typeof keys === 'string') throw new Error(keys)
   return keys.map(({ kid, alg, pem }) => ({ kid, alg, pem }))
@@ -106,6 +106,10 @@ suite('keys that verify', () => {
     })
   }
 
+  test('a JWK without kid is a key without kid', () => {
+    assert.deepEqual(imported(without(good, 'kid')), [{ kid: undefined, alg: 'ES256', pem: pemOf(good) }])
+  })
+
   test('a certificate in a JWK is ignored', () => {
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
     const x5c = [other.export({ type: 'spki', format: 'der' }).toString('base64')]
@@ -153,7 +157,6 @@ const refused: [name: string, jwk: unknown, reason: string][] = [
   ['a number', 1, noObject],
   ['a list', [good], noObject],
 
-  ['a key without kid', without(good, 'kid'), noKid],
   ['a number as kid', { ...good, kid: 1 }, noKid],
   ['null as kid', { ...good, kid: null }, noKid],
   ['a list as kid', { ...good, kid: ['one'] }, noKid],

@@ -1,0 +1,183 @@
+import { JwksAuthError, refusals } from '../errors.ts'
+import type { MaybePromise } from '../hook.ts'
+import { fetchJwks } from '../jwks/fetch-jwks.ts'
+import type { VerificationKey } from '../jwks/jwk.ts'
+import type { KeyStatus } from '../jwks/jwks-state.ts'
+import { RemoteJwks, type KeyResult } from '../jwks/remote-jwks.ts'
+import type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from '../jwt/algorithms.ts'
+import type { ClaimRules } from '../jwt/claims.ts'
+import { createSignatureVerifier, type SignatureVerifier } from '../jwt/signature.ts'
+import type { Log } from '../log.ts'
+import type { IssuerSettings } from '../options/issuer-options.ts'
+import type { JwksSettings } from '../options/plugin-options.ts'
+
+/** The verifier for one key of an issuer and one algorithm. It stays the same object for as long as the issuer has the key. */
+export interface KeyVerifier {
+  /** The rules of the issuer for its tokens. */
+  readonly rules: ClaimRules
+  readonly verify: SignatureVerifier
+  /** Until when the key needs no lookup, in milliseconds of `elapsedTime`. */
+  freshUntil: number
+}
+
+/** What issuers need to fetch their keys. */
+export interface IssuerContext {
+  readonly jwks: JwksSettings
+  readonly allowInsecureIssuers: boolean
+  readonly log: Log
+  /** Called with the verifiers whose keys are no longer published. */
+  readonly onRemoved: (verifiers: ReadonlySet<KeyVerifier>) => void
+}
+
+/** The keys of an issuer. */
+export interface KeySource {
+  /**
+   * Verifies a signature.
+   *
+   * @param known - The verifier that accepted the same token before. While its key may be used, the signature is not verified again.
+   * @returns The verifier that accepts the signature, or the refusal. A promise only if a fetch has to be waited for.
+   */
+  verify(
+    raw: string,
+    kid: unknown,
+    algorithm: JwsAlgorithm,
+    known: KeyVerifier | undefined,
+  ): MaybePromise<KeyVerifier | JwksAuthError>
+  /** Until when the keys need no lookup. */
+  readonly freshUntil: number
+  /** Cached tokens need a lookup of their key again. */
+  endFreshness(): void
+}
+
+/** A shared secret is the only key for its algorithms. The `kid` of a token is ignored. */
+export class SharedSecret implements KeySource {
+  readonly freshUntil: number = Infinity
+  readonly #verifiers: ReadonlyMap<JwsAlgorithm, KeyVerifier>
+
+  constructor(secret: Buffer, algorithms: readonly SecretAlgorithm[], rules: ClaimRules) {
+    this.#verifiers = new Map(
+      algorithms.map((algorithm) => [algorithm, createKeyVerifier(secret, algorithm, rules)]),
+    )
+  }
+
+  verify(
+    raw: string,
+    _kid: unknown,
+    algorithm: JwsAlgorithm,
+    known: KeyVerifier | undefined,
+  ): KeyVerifier | JwksAuthError {
+    return (
+      firstAccepting([this.#verifiers.get(algorithm)!], raw, known) ?? new JwksAuthError(refusals.signature)
+    )
+  }
+
+  endFreshness(): void {
+    endFreshness(this.#verifiers.values())
+  }
+}
+
+/** The keys in the JWK Set of an issuer. */
+export class PublishedKeys implements KeySource {
+  readonly #remote: RemoteJwks
+  readonly #rules: ClaimRules
+  readonly #verifiers = new Map<VerificationKey, KeyVerifier>()
+
+  constructor({ issuer, jwksUri, rules }: IssuerSettings, context: IssuerContext) {
+    const { jwks, allowInsecureIssuers, log, onRemoved } = context
+    this.#rules = rules
+    this.#remote = new RemoteJwks({
+      ...jwks,
+      issuer,
+      log,
+      fetchJwks: (signal) =>
+        fetchJwks({ issuer, jwksUri, allowInsecure: allowInsecureIssuers }, { ...jwks, signal }),
+      onUpdate: (keys) => {
+        // Another set may lead to another result for any token.
+        this.endFreshness()
+        const removed = new Set(keys.flatMap((key) => this.#verifiers.get(key) ?? []))
+        for (const key of keys) this.#verifiers.delete(key)
+        onRemoved(removed)
+      },
+    })
+  }
+
+  verify(
+    raw: string,
+    kid: unknown,
+    algorithm: JwsAlgorithm,
+    known: KeyVerifier | undefined,
+  ): MaybePromise<KeyVerifier | JwksAuthError> {
+    const alg = algorithm as AsymmetricAlgorithm
+    const result = this.#remote.find(kid, alg)
+    // The keys are newer than the token then, so none of them has been replaced.
+    if (result instanceof Promise) return result.then((found) => this.#verifyWith(found, raw, known))
+    const verified = this.#verifyWith(result, raw, known)
+    if (!(verified instanceof JwksAuthError) || 'missing' in result) return verified
+    const keys = this.#remote.findReplacement(kid as string | undefined, alg, result.keys)
+    if (!(keys instanceof Promise)) return verified
+    return keys.then((found) => this.#accepting(found, raw, known) ?? verified)
+  }
+
+  get freshUntil(): number {
+    return this.#remote.freshUntil
+  }
+
+  endFreshness(): void {
+    endFreshness(this.#verifiers.values())
+  }
+
+  status(): KeyStatus {
+    return this.#remote.status()
+  }
+
+  prefetch(): Promise<void> {
+    return this.#remote.prefetch()
+  }
+
+  /** Aborts the fetch in flight and prevents others. */
+  close(): void {
+    this.#remote.close()
+  }
+
+  #verifyWith(result: KeyResult, raw: string, known: KeyVerifier | undefined): KeyVerifier | JwksAuthError {
+    if ('missing' in result || result.keys.length === 0) return new JwksAuthError(refusals.missingKey)
+    return this.#accepting(result.keys, raw, known) ?? new JwksAuthError(refusals.signature)
+  }
+
+  #accepting(
+    keys: readonly VerificationKey[],
+    raw: string,
+    known: KeyVerifier | undefined,
+  ): KeyVerifier | undefined {
+    return firstAccepting(
+      keys.map((key) => this.#verifierFor(key)),
+      raw,
+      known,
+    )
+  }
+
+  #verifierFor(key: VerificationKey): KeyVerifier {
+    const present = this.#verifiers.get(key)
+    if (present) return present
+    const verifier = createKeyVerifier(key.pem!, key.alg, this.#rules)
+    this.#verifiers.set(key, verifier)
+    return verifier
+  }
+}
+
+function createKeyVerifier(key: string | Buffer, algorithm: JwsAlgorithm, rules: ClaimRules): KeyVerifier {
+  return { rules, verify: createSignatureVerifier(key, algorithm), freshUntil: -Infinity }
+}
+
+function firstAccepting(
+  verifiers: readonly KeyVerifier[],
+  raw: string,
+  known: KeyVerifier | undefined,
+): KeyVerifier | undefined {
+  if (known && verifiers.includes(known)) return known
+  return verifiers.find(({ verify }) => verify(raw))
+}
+
+function endFreshness(verifiers: Iterable<KeyVerifier>): void {
+  for (const verifier of verifiers) verifier.freshUntil = -Infinity
+}
