@@ -1,5 +1,17 @@
 import { channel } from 'node:diagnostics_channel'
 
+/** One request of a fetch of keys. */
+export interface FetchAttempt {
+  /** What was requested: the metadata of the issuer, or its keys. */
+  readonly step: 'metadata' | 'keys'
+  /** Without credentials, query and fragment. */
+  readonly url: string
+  /** The HTTP status, if there was an answer. */
+  readonly status?: number
+  /** Why the request failed, fit for a log. Undefined if it succeeded. */
+  readonly reason?: string
+}
+
 /**
  * The events of the plugin, by channel. No event contains a token, its claims, or text of an issuer's answer other than the
  * `kid`s of its keys. A `kid` is cut to 64 characters, because a client chooses the one of a refused token. Times are milliseconds.
@@ -20,6 +32,8 @@ export interface DiagnosticsEvents {
     readonly issuer: string
     /** The cause, fit for a log. */
     readonly reason: string
+    /** The requests of the fetch in their order, with the result of each. */
+    readonly attempts: readonly FetchAttempt[]
     /** Time of the fetch, discovery included. */
     readonly duration: number
   }

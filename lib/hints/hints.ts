@@ -1,9 +1,9 @@
+import { diffIssuers, printableIssuer, type IssuerDiff } from '../jwks/issuer-diff.ts'
 import type { ClaimFailure, ClaimRules } from '../jwt/claims.ts'
 import { decodeObject } from '../jwt/token.ts'
 import * as messages from '../log.ts'
 import type { Log } from '../log.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
-import { diffIssuers, type IssuerDiff } from './issuer-diff.ts'
 
 /** The subjects of hints. A hint is given once for each. */
 type Subject =
@@ -29,8 +29,6 @@ const maxIssLength = 200
 const maxCompared = 100
 /** Maximum number of issuers or audiences in a log line. */
 const maxListed = 20
-/** Maximum number of characters of an `iss` in a log line. */
-const maxShown = 100
 
 /**
  * Explains common mistakes of configuration in the log. Each hint is logged once. Only refused tokens are examined. The log contains
@@ -68,7 +66,7 @@ export class Hints {
     if (similar) {
       this.#warn(
         similar.isElsewhere ? 'issuerElsewhere' : 'issuerSpelling',
-        { issuer: similar.issuer, iss: printable(iss as string) },
+        { issuer: similar.issuer, iss: printableIssuer(iss as string) },
         messages.similarIssuer(similar.differences),
       )
     } else if (!this.#given.has('unknownIssuer')) {
@@ -124,11 +122,6 @@ export class Hints {
     const diffs = this.#issuers.flatMap(({ issuer }) => diffIssuers(iss, issuer) ?? [])
     return diffs.find(({ isElsewhere }) => !isElsewhere) ?? diffs[0]
   }
-}
-
-/** Undefined if the text contains a character that could mislead the reader of a terminal or a log. */
-function printable(iss: string): string | undefined {
-  return /^[\x20-\x7e]+$/.test(iss) ? iss.slice(0, maxShown) : undefined
 }
 
 /** RFC 7516 section 4.1.2. */

@@ -36,10 +36,10 @@ export interface Issuer {
 }
 
 export function createIssuer(settings: IssuerSettings, context: IssuerContext): Issuer {
-  const { algorithms, rules, secret, jwksUri } = settings
+  const { algorithms, rules, secret, jwksUris } = settings
   const sharedSecret = secret && new SharedSecret(secret, [...algorithms].filter(isSecretAlgorithm), rules)
   const published =
-    secret === undefined || jwksUri !== undefined ? new PublishedKeys(settings, context) : undefined
+    secret === undefined || jwksUris !== undefined ? new PublishedKeys(settings, context) : undefined
   const withFreshness = (
     source: KeySource,
     verifier: KeyVerifier | JwksAuthError,

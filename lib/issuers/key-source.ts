@@ -23,6 +23,7 @@ export interface KeyVerifier {
 /** What issuers need to fetch their keys. */
 export interface IssuerContext {
   readonly jwks: JwksSettings
+  /** Allows http for all issuers that a function returns. */
   readonly allowInsecureIssuers: boolean
   readonly log: Log
   /** Called with the verifiers whose keys are no longer published. */
@@ -82,15 +83,14 @@ export class PublishedKeys implements KeySource {
   readonly #rules: ClaimRules
   readonly #verifiers = new Map<VerificationKey, KeyVerifier>()
 
-  constructor({ issuer, jwksUri, rules }: IssuerSettings, context: IssuerContext) {
-    const { jwks, allowInsecureIssuers, log, onRemoved } = context
-    this.#rules = rules
+  constructor(settings: IssuerSettings, context: IssuerContext) {
+    const { jwks, log, onRemoved } = context
+    this.#rules = settings.rules
     this.#remote = new RemoteJwks({
       ...jwks,
-      issuer,
+      issuer: settings.issuer,
       log,
-      fetchJwks: (signal) =>
-        fetchJwks({ issuer, jwksUri, allowInsecure: allowInsecureIssuers }, { ...jwks, signal }),
+      fetchJwks: (signal, attempts) => fetchJwks(settings, { ...jwks, signal }, attempts),
       onUpdate: (keys) => {
         // Another set may lead to another result for any token.
         this.endFreshness()

@@ -1,35 +1,78 @@
-import { discoverJwksUri } from './discovery.ts'
+import type { FetchAttempt } from '../channels.ts'
+import { isObject } from '../jwt/json.ts'
+import { discoverJwksUri, type DiscoveredIssuer } from './discovery.ts'
 import { FetchError } from './fetch-error.ts'
 import { fetchJson, type FetchOptions } from './fetch-json.ts'
 
+/** Maximum number of characters of a URL in a log line. */
+const maxUrlLength = 200
+
 /** Where the keys of an issuer are. */
-export interface JwksSource {
-  readonly issuer: string
+export interface JwksSource extends DiscoveredIssuer {
   /** Undefined if it is discovered. */
-  readonly jwksUri: URL | undefined
-  readonly allowInsecure: boolean
+  readonly jwksUris: readonly URL[] | undefined
 }
 
 /**
  * Fetches the JWK Set of an issuer. Discovery is part of every fetch, so keys are never fetched from a URL that the issuer no longer
  * uses.
  *
+ * @param attempts - Each request is added when it starts, and its result when it ends.
  * @throws {FetchError}
  */
 export async function fetchJwks(
-  { issuer, jwksUri, allowInsecure }: JwksSource,
+  source: JwksSource,
   options: FetchOptions,
+  attempts: FetchAttempt[],
 ): Promise<unknown> {
-  const get = async (url: URL): Promise<unknown> => (await fetchTwice(url, options)).document
-  return get(jwksUri ?? (await discoverJwksUri(issuer, allowInsecure, get)))
+  const get = (step: FetchAttempt['step'], url: URL): Promise<unknown> =>
+    fetchTwice(step, url, options, attempts)
+  const uris = source.jwksUris ?? [await discoverJwksUri(source, (url) => get('metadata', url))]
+  // Every request has ended before the result, so that none goes on without the deadline.
+  const results = await Promise.allSettled(uris.map((uri) => get('keys', uri)))
+  const failure = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+  if (failure) throw failure.reason
+  const sets = results.map((result) => (result as PromiseFulfilledResult<unknown>).value)
+  return sets.length === 1 ? sets[0] : merge(sets)
+}
+
+/** The keys of all sets as one set. */
+function merge(sets: readonly unknown[]): { keys: unknown[] } {
+  const keys = sets.map((set) => {
+    if (!isObject(set) || !Array.isArray(set.keys)) throw new FetchError('not a JWK Set')
+    return set.keys as unknown[]
+  })
+  return { keys: keys.flat() }
 }
 
 /** Repeats a request once if its connection breaks before an answer. */
-async function fetchTwice(url: URL, options: FetchOptions): ReturnType<typeof fetchJson> {
+async function fetchTwice(...parameters: Parameters<typeof attempt>): Promise<unknown> {
   try {
-    return await fetchJson(url, options)
+    return await attempt(...parameters)
   } catch (error) {
-    if (error instanceof FetchError && error.isDisconnected) return fetchJson(url, options)
+    if (error instanceof FetchError && error.isDisconnected) return attempt(...parameters)
+    throw error
+  }
+}
+
+async function attempt(
+  step: FetchAttempt['step'],
+  url: URL,
+  options: FetchOptions,
+  attempts: FetchAttempt[],
+): Promise<unknown> {
+  // A query may contain a secret. Metadata may name a URL of any length.
+  const index = attempts.push({ step, url: (url.origin + url.pathname).slice(0, maxUrlLength) }) - 1
+  const end = (result: Pick<FetchAttempt, 'status' | 'reason'>): void => {
+    attempts[index] = { ...attempts[index]!, ...result }
+  }
+  try {
+    const { status, document } = await fetchJson(url, options)
+    end({ status })
+    return document
+  } catch (error) {
+    const { message: reason, status } = error as FetchError
+    end({ ...(status !== undefined && { status }), reason })
     throw error
   }
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { FetchAttempt } from '../channels.ts'
 import type { FetchError } from './fetch-error.ts'
 import type { VerificationKey } from './jwk.ts'
 import type * as JwkSets from './jwk-set.ts'
@@ -8,8 +9,8 @@ import type { JwksState } from './jwks-state.ts'
 /** Times are milliseconds. */
 export interface JwksFetcherOptions {
   readonly issuer: string
-  /** Fetches the issuer's JWK Set, discovery included. */
-  readonly fetchJwks: (signal: AbortSignal) => Promise<unknown>
+  /** Fetches the issuer's JWK Set, discovery included. It adds each request to the attempts. */
+  readonly fetchJwks: (signal: AbortSignal, attempts: FetchAttempt[]) => Promise<unknown>
   /** Maximum time of a fetch. */
   readonly timeout: number
   /** Called after each good answer, with the keys that the issuer no longer publishes. */
@@ -71,11 +72,12 @@ export class JwksFetcher {
     if (this.#closed) return false
     const { issuer, fetchJwks, timeout, onUpdate } = this.#options
     const startedAt = this.#now()
+    const attempts: FetchAttempt[] = []
     const abort = (this.#abort = new AbortController())
     const deadline = setTimeout(() => abort.abort('timeout'), timeout)
     try {
       const [document, { JwkSet }] = await Promise.race([
-        Promise.all([fetchJwks(abort.signal), jwkSets ?? loadJwkSets()]),
+        Promise.all([fetchJwks(abort.signal, attempts), jwkSets ?? loadJwkSets()]),
         abortOf(abort.signal),
       ])
       const set = new JwkSet(document, issuer, this.#state.current)
@@ -84,15 +86,11 @@ export class JwksFetcher {
       this.#reporter.fetched(set, removed, this.#now() - startedAt)
       return true
     } catch (error) {
-      const {
-        message,
-        skipped = [],
-        retryAfter,
-      } = error as Error & Partial<JwkSets.UnusableJwkSet & FetchError>
       if (this.#closed) return false
+      const failure = error as Error & Partial<FetchError>
       const now = this.#now()
-      this.#state.backoff.failed(now, message, retryAfter)
-      this.#reporter.fetchFailed(message, skipped, now - startedAt)
+      this.#state.backoff.failed(now, failure.message, failure.retryAfter)
+      this.#reporter.fetchFailed(failure, attempts, now - startedAt)
       return false
     } finally {
       clearTimeout(deadline)

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { diagnostics, truncateKid } from '../channels.ts'
+import { diagnostics, truncateKid, type FetchAttempt } from '../channels.ts'
 import * as messages from '../log.ts'
 import type { Log } from '../log.ts'
+import { printableIssuer } from './issuer-diff.ts'
 import { normalReasons, type SkippedKey, type VerificationKey } from './jwk.ts'
 
 /** A good answer of an issuer. */
@@ -10,12 +11,21 @@ interface Answer {
   readonly skipped: readonly SkippedKey[]
 }
 
+/** Why a fetch failed. */
+interface FetchFailure {
+  readonly message: string
+  /** The name in metadata of another issuer. */
+  readonly metadataIssuer?: string
+  /** The keys of an answer in which no key can be used. */
+  readonly skipped?: readonly SkippedKey[]
+}
+
 /** Maximum number of keys in a log line. */
 const maxListed = 20
 
 /**
  * Reports on the keys of one issuer in log lines and events. They contain no key material, and of the issuer's text only the
- * beginnings of `kid`, `kty`, `crv`, `alg` and `use`.
+ * beginnings of `kid`, `kty`, `crv`, `alg` and `use`, and of the issuer in its metadata.
  */
 export class JwksReporter {
   readonly #issuer: string
@@ -45,13 +55,19 @@ export class JwksReporter {
     }
   }
 
-  /** @param skipped - The keys of an answer in which no key can be used. */
-  fetchFailed(reason: string, skipped: readonly SkippedKey[], duration: number): void {
+  fetchFailed(failure: FetchFailure, attempts: readonly FetchAttempt[], duration: number): void {
     const issuer = this.#issuer
-    const details = { issuer, reason, ...(skipped.length > 0 && { keys: skipped.slice(0, maxListed) }) }
+    const { message: reason, metadataIssuer, skipped = [] } = failure
+    const details = {
+      issuer,
+      reason,
+      attempts,
+      ...(metadataIssuer !== undefined && { metadataIssuer: printableIssuer(metadataIssuer) }),
+      ...(skipped.length > 0 && { keys: skipped.slice(0, maxListed) }),
+    }
     if (!this.#isOutageLogged) this.#log.warn(details, messages.fetchFailed)
     this.#isOutageLogged = true
-    diagnostics.refreshFailed.publish({ issuer, reason, duration })
+    diagnostics.refreshFailed.publish({ issuer, reason, attempts, duration })
   }
 
   servedStale(kid: string | undefined, age: number): void {

@@ -1,6 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import { metadataUrls } from '../jwks/discovery.ts'
-import { isTrustworthy } from '../jwks/urls.ts'
 import {
   asymmetricAlgorithms,
   canonicalAlgorithm,
@@ -11,8 +9,8 @@ import {
 import type { ClaimValues } from '../jwt/claim-values.ts'
 import type { ClaimRules } from '../jwt/claims.ts'
 import {
+  assertBoolean,
   assertNames,
-  assertNonEmptyString,
   assertRecord,
   invalidOption,
   list,
@@ -21,20 +19,18 @@ import {
   wholeNumber,
 } from './assert.ts'
 import { readClaimValues } from './claim-values.ts'
+import { readIssuerUrls, type IssuerUrls } from './issuer-urls.ts'
 import { readSecret } from './secret.ts'
 import type { IssuerOptions } from './types.ts'
 
 /** The checked options of one issuer, with defaults. */
-export interface IssuerSettings {
-  readonly issuer: string
+export interface IssuerSettings extends IssuerUrls {
+  /** Whether http is allowed for this issuer. */
+  readonly allowInsecure: boolean
   readonly algorithms: ReadonlySet<JwsAlgorithm>
   readonly rules: ClaimRules
   /** The bytes of the shared secret, if the issuer has one. */
   readonly secret: Buffer | undefined
-  /** The URL of the JWK Set. Undefined if it is discovered, or if the issuer has only a shared secret. */
-  readonly jwksUri: URL | undefined
-  /** The URL of the issuer's metadata by OpenID Connect Discovery. Undefined without discovery. */
-  readonly openIdConfiguration: URL | undefined
 }
 
 const names = {
@@ -42,6 +38,7 @@ const names = {
   issuer: true,
   audience: true,
   jwksUri: true,
+  metadataUrl: true,
   secret: true,
   algorithms: true,
   claims: true,
@@ -49,6 +46,7 @@ const names = {
   maxTokenAge: true,
   requiredClaims: true,
   profile: true,
+  allowInsecureIssuers: true,
 } satisfies Record<keyof IssuerOptions, true>
 
 /** The names of the options of one issuer. */
@@ -58,76 +56,26 @@ export const issuerOptionNames: readonly string[] = Object.keys(names)
  * Checks the options of one issuer.
  *
  * @param path - Precedes the names of options in errors.
+ * @param allAllowInsecure - Allows http whatever the issuer's own option says.
  * @throws {TypeError}
  */
-export function readIssuerOptions(options: unknown, path: string, allowInsecure: boolean): IssuerSettings {
+export function readIssuerOptions(options: unknown, path: string, allAllowInsecure: boolean): IssuerSettings {
   assertRecord(path.slice(0, -1), options)
   assertNames(path, options, issuerOptionNames)
-  const { secret, jwksUri } = options
+  const { secret, allowInsecureIssuers } = options
+  assertBoolean(`${path}allowInsecureIssuers`, allowInsecureIssuers)
+  const allowInsecure = allAllowInsecure || allowInsecureIssuers === true
   const algorithms = readAlgorithms(`${path}algorithms`, options)
-  const issuer = readIssuer(options, path, allowInsecure)
   return Object.freeze({
-    issuer,
+    ...readIssuerUrls(options, path, allowInsecure),
+    allowInsecure,
     algorithms: new Set(algorithms),
     rules: readClaimRules(options, path),
     secret:
       secret === undefined
         ? undefined
         : readSecret(`${path}secret`, secret, algorithms.filter(isSecretAlgorithm)),
-    jwksUri: readJwksUri(options, issuer, path, allowInsecure),
-    openIdConfiguration: secret === undefined && jwksUri === undefined ? metadataUrls(issuer)[0] : undefined,
   })
-}
-
-function readIssuer(options: Record<string, unknown>, path: string, allowInsecure: boolean): string {
-  const { domain, issuer, jwksUri, secret } = options
-  if (domain !== undefined) {
-    if (issuer !== undefined)
-      invalidOption(`${path}domain`, 'excludes "issuer": it is the short form of https://DOMAIN/')
-    if (typeof domain !== 'string' || !isHost(domain)) {
-      invalidOption(
-        `${path}domain`,
-        'must be a host name in lower case with an optional port, such as tenant.eu.auth0.com',
-      )
-    }
-    return `https://${domain}/`
-  }
-  if (issuer === undefined) invalidOption(`${path}issuer`, 'is required (or "domain", for an Auth0 tenant)')
-  assertNonEmptyString(`${path}issuer`, issuer)
-  if (jwksUri === undefined && secret === undefined) {
-    readUrl(`${path}issuer`, issuer, allowInsecure)
-    if (/[?#\s]/.test(issuer)) {
-      invalidOption(`${path}issuer`, 'must be a URL without a query, a fragment or white space')
-    }
-  }
-  return issuer
-}
-
-/** Whether a URL would contain the host in this form. Issuers do, and `iss` is compared exactly. */
-function isHost(domain: string): boolean {
-  const url = `https://${domain}/`
-  return URL.canParse(url) && new URL(url).host === domain
-}
-
-function readJwksUri(
-  { domain, jwksUri, secret }: Record<string, unknown>,
-  issuer: string,
-  path: string,
-  allowInsecure: boolean,
-): URL | undefined {
-  if (jwksUri !== undefined) return readUrl(`${path}jwksUri`, jwksUri, allowInsecure)
-  return domain === undefined || secret !== undefined ? undefined : new URL('.well-known/jwks.json', issuer)
-}
-
-function readUrl(name: string, value: unknown, allowInsecure: boolean): URL {
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
-  if (!url || !isTrustworthy(url, allowInsecure) || url.username || url.password) {
-    invalidOption(
-      name,
-      'must be an https URL without credentials (http only on loopback or with allowInsecureIssuers: true)',
-    )
-  }
-  return url
 }
 
 /** Without a secret there are published keys only, and with a secret and `jwksUri` there are both. */
@@ -182,7 +130,7 @@ export function acceptSameTokens(one: IssuerSettings, other: IssuerSettings): bo
 }
 
 function comparable(settings: IssuerSettings): object {
-  const { jwksUri, rules } = settings
+  const { jwksUris, metadataUrl, rules } = settings
   return {
     ...settings,
     rules: {
@@ -192,7 +140,8 @@ function comparable(settings: IssuerSettings): object {
       claims: comparableClaims(rules.claims),
     },
     // Versions of Node differ in how they compare URL objects.
-    jwksUri: jwksUri?.href,
+    jwksUris: jwksUris && new Set(jwksUris.map(({ href }) => href)),
+    metadataUrl: metadataUrl?.href,
     openIdConfiguration: undefined,
   }
 }

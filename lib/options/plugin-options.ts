@@ -97,7 +97,12 @@ const maxTokens = 10_000_000
  */
 export function readPluginOptions(options: unknown): PluginSettings {
   assertRecord('options', options)
-  assertNames('', options, [...issuerOptionNames, ...Object.keys(pluginNames), ...fastifyNames], nestedNames)
+  assertNames(
+    '',
+    options,
+    [...new Set([...issuerOptionNames, ...Object.keys(pluginNames), ...fastifyNames])],
+    nestedNames,
+  )
   const { realm = 'api', decoratorName = 'user', global, allowInsecureIssuers } = options
   const { getToken, formatUser, isRevoked } = options
   assertFunction('getToken', getToken)
@@ -151,7 +156,8 @@ function readIssuers(options: Record<string, unknown>, allowInsecure: boolean): 
       'must be a list of issuers or a function; the options of a single issuer may stand at the top level',
     )
   }
-  const misplaced = own.find(([, value]) => value !== undefined)
+  // The option of the plugin that has the same name as one of an issuer is for all issuers.
+  const misplaced = own.find(([name, value]) => value !== undefined && !Object.hasOwn(pluginNames, name))
   if (misplaced) {
     invalidOption(misplaced[0], 'belongs in the entries of "issuers", or in the result of that function')
   }

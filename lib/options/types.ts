@@ -55,9 +55,21 @@ export type IssuerName =
     }
 
 /** The keys of the issuer. Without these options they are discovered. */
-export interface IssuerKeys {
-  /** The URL of the JWK Set. */
-  jwksUri?: string
+export type IssuerKeys =
+  | PublishedOrSharedKeys
+  | {
+      /** The URL of the metadata, where it is not at a well-known place. Its `issuer` must still be equal. */
+      metadataUrl: string
+      domain?: never
+      jwksUri?: never
+      secret?: never
+    }
+
+/** Where the keys are, or the shared secret. */
+export interface PublishedOrSharedKeys {
+  /** The URL of the JWK Set, or up to 10 of them. The keys of all of them belong to the issuer. */
+  jwksUri?: string | readonly string[]
+  metadataUrl?: never
   /**
    * The shared secret of HS256, HS384 or HS512: a string (UTF-8) or bytes, at least as long as the hash. With `jwksUri`, HS tokens are
    * verified with the secret only, and other tokens with the keys only.
@@ -65,8 +77,18 @@ export interface IssuerKeys {
   secret?: string | Uint8Array
 }
 
+/** How the issuer may be reached. */
+export interface IssuerTransport {
+  /**
+   * Allows http for the URLs of this issuer. For tests and closed networks only.
+   *
+   * @defaultValue false
+   */
+  allowInsecureIssuers?: boolean
+}
+
 /** An issuer whose access tokens are accepted. */
-export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys
+export type IssuerOptions = TokenOptions & IssuerName & IssuerKeys & IssuerTransport
 
 /**
  * Resolves the `iss` of a token to the options of an issuer. The token was not verified: an attacker may have chosen its `iss`. Look
@@ -207,7 +229,7 @@ export interface PluginOptions<Request, Claims, User> {
    */
   realm?: string
   /**
-   * Allows http for issuers and JWK Sets. For tests and closed networks only.
+   * Allows http for the URLs of all issuers. For tests and closed networks only.
    *
    * @defaultValue false
    */
@@ -256,5 +278,5 @@ export type OneOrMoreIssuers =
       /** The issuers, or a function that resolves them by name. */
       issuers: readonly IssuerOptions[] | ResolveIssuer
     } & {
-      [Name in keyof TokenOptions | 'domain' | 'issuer' | 'jwksUri' | 'secret']?: never
+      [Name in keyof TokenOptions | 'domain' | 'issuer' | 'jwksUri' | 'metadataUrl' | 'secret']?: never
     })

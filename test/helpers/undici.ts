@@ -3,6 +3,9 @@ import type { Dispatcher } from '../../lib/jwks/dispatcher-client.ts'
 interface Undici {
   Agent: new (options?: object) => Dispatcher & { compose(...interceptors: unknown[]): Dispatcher }
   EnvHttpProxyAgent: new (options?: object) => Dispatcher & { close(): Promise<void> }
+  MockAgent: new () => Dispatcher & {
+    get(origin: string): { intercept(options: object): { reply(status: number, body: object): void } }
+  }
   interceptors: Record<'redirect' | 'retry', (options?: object) => unknown>
 }
 

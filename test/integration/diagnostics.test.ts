@@ -46,7 +46,7 @@ suite('events of keys', () => {
     issuer.failure = 'HTTP 502'
     await issuer.ask('one')
     await issuer.ask('one')
-    const event = { issuer: scripted, reason: 'HTTP 502', duration: 0 }
+    const event = { issuer: scripted, reason: 'HTTP 502', attempts: [], duration: 0 }
     t.assert.deepEqual(events, [event, event])
   })
 

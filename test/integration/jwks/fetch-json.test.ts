@@ -347,9 +347,11 @@ suite('a dispatcher', () => {
     const text = JSON.stringify('a'.repeat(60_000))
     const connections = new Set<Socket>()
     for (let fetch = 0; fetch < 10; fetch += 1) {
-      const { document, connection } = await get((_request, response) => void response.end(text), {
-        dispatcher,
-      })
+      const inParts: Handler = (_request, response) => {
+        response.write(text.slice(0, 30_000))
+        void roundTrip().then(() => response.end(text.slice(30_000)))
+      }
+      const { document, connection } = await get(inParts, { dispatcher })
       assert.equal(await document, JSON.parse(text))
       connections.add(connection)
     }
@@ -368,6 +370,33 @@ suite('a dispatcher', () => {
     assert.deepEqual(await document, {})
     assert.deepEqual(seen, [server.origin + server.requests.at(-1)!])
   })
+
+  for (const version of undiciVersions) {
+    test(`undici ${version}: a request that waits for a connection is not sent once the signal has fired`, async () => {
+      const { Agent } = await loadUndici(version)
+      const dispatcher = new Agent({ connections: 1, pipelining: 1 })
+      const { promise: first, resolve } = withResolvers<ServerResponse>()
+      const { document } = await get((_request, response) => resolve(response), { dispatcher })
+      const abort = new AbortController()
+      const path = `/waits/${version}`
+      const waiting = fetchFrom(new URL(path, server.origin), { signal: abort.signal, dispatcher })
+      abort.abort('timeout')
+      await assertFailure(waiting, /^timeout$/)
+      void (await first).end('{}')
+      await document
+      const { document: last } = await get(sendJson({}), { dispatcher })
+      await last
+      assert.ok(!server.requests.includes(path))
+    })
+
+    test(`undici ${version}: a MockAgent answers the fetch`, async () => {
+      const { MockAgent } = await loadUndici(version)
+      const dispatcher = new MockAgent()
+      dispatcher.get('https://id.example.com').intercept({ path: '/jwks?a=b' }).reply(200, { keys: [] })
+      const document = await fetchFrom(new URL('https://id.example.com/jwks?a=b'), { dispatcher })
+      assert.deepEqual(document, { keys: [] })
+    })
+  }
 
   const errors: [name: string, thrown: Error, reason: RegExp][] = [
     ['an error with a code', Object.assign(new Error(bodyText), { code: 'PROXY_DOWN' }), /^PROXY_DOWN$/],

@@ -159,6 +159,17 @@ accept({ issuers: () => undefined, issuer, audience })
 // @ts-expect-error - none at the top level
 accept({ issuers: () => undefined, audience })
 
+// Where the keys are.
+accept({ issuer, audience, jwksUri: [issuer, issuer] })
+accept({ issuer, audience, metadataUrl: issuer })
+accept({ issuers: [{ issuer, audience, allowInsecureIssuers: true }], allowInsecureIssuers: true })
+// @ts-expect-error - keys are discovered or at a URL
+accept({ issuer, audience, metadataUrl: issuer, jwksUri: issuer })
+// @ts-expect-error - a domain has no discovery
+accept({ domain: 'tenant.example', audience, metadataUrl: issuer })
+// @ts-expect-error - none at the top level
+accept({ issuers: () => undefined, metadataUrl: issuer })
+
 // Options of the plugin.
 const jwks: JwksOptions = {
   refreshInterval: 1,

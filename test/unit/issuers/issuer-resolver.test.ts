@@ -216,14 +216,24 @@ suite('an issuer that a resolver knows', () => {
     })
   }
 
-  test('an issuer is replaced if its jwksUri changes', (t) => {
-    let jwksUri = 'https://keys.example/a'
-    const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api', jwksUri }))
-    const first = found.named('a')
-    t.assert.equal(found.named('a', interval), first)
-    jwksUri = 'https://keys.example/b'
-    t.assert.notEqual(found.named('a', 2 * interval), first)
-  })
+  const [a, b, c] = ['https://id.example/a', 'https://id.example/b', 'https://id.example/c'] as const
+  for (const [title, before, after] of [
+    ['jwksUri', { jwksUri: a }, { jwksUri: b }],
+    ['a list of JWK Sets', { jwksUri: [a, b] }, { jwksUri: [a, c] }],
+    ['metadataUrl', { metadataUrl: a }, { metadataUrl: b }],
+    ['allowInsecureIssuers', {}, { allowInsecureIssuers: true }],
+  ] as const) {
+    test(`an issuer is replaced if the place of its keys changes: ${title}`, (t) => {
+      let keys: object = before
+      const found = new ScriptedResolver(
+        (iss) => ({ issuer: iss, audience: 'api', ...keys }) as IssuerOptions,
+      )
+      const first = found.named('https://id.example')
+      t.assert.equal(found.named('https://id.example', interval), first)
+      keys = after
+      t.assert.notEqual(found.named('https://id.example', 2 * interval), first)
+    })
+  }
 
   test('an issuer is kept if new options have the same meaning', (t) => {
     let other: IssuerOptions = { domain: 'tenant.example', audience: 'api', algorithms: ['EdDSA', 'ES256'] }
@@ -237,6 +247,14 @@ suite('an issuer that a resolver knows', () => {
       clockTolerance: 5_000,
     }
     t.assert.equal(found.named('https://tenant.example/', interval), first)
+  })
+
+  test('an issuer is kept if only the order of its JWK Sets changes', (t) => {
+    let jwksUri: readonly string[] = [a, b]
+    const found = new ScriptedResolver((iss) => ({ issuer: iss, audience: 'api', jwksUri }))
+    const first = found.named('a')
+    jwksUri = [b, a]
+    t.assert.equal(found.named('a', interval), first)
   })
 
   test('an issuer is kept if only the order of its lists changes', (t) => {

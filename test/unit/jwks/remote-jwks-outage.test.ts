@@ -202,6 +202,7 @@ suite('log lines', () => {
     message: "the issuer's keys can't be fetched",
     issuer: name,
     reason: 'ECONNREFUSED',
+    attempts: [],
   }
   const ended = { level: 'info', message: 'the issuer answers again', issuer: name }
 

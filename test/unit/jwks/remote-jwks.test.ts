@@ -271,6 +271,7 @@ suite('unusable keys', () => {
         message: "the issuer's keys can't be fetched",
         issuer: 'https://id.example.com/',
         reason: 'a JWK Set without a usable key',
+        attempts: [],
         keys: [encryptionKey, skipped],
       },
     ])

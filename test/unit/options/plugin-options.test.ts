@@ -6,6 +6,7 @@ import { SignJWT } from 'jose'
 import jwksAuth, { type AccessTokenClaims, type JwksAuthOptions } from '../../../lib/index.ts'
 import { freezeDeeply } from '../../../lib/jwt/json.ts'
 import type { IssuerSettings } from '../../../lib/options/issuer-options.ts'
+import type { IssuerUrls } from '../../../lib/options/issuer-urls.ts'
 import { readPluginOptions } from '../../../lib/options/plugin-options.ts'
 import { call, createApp } from '../../helpers/app.ts'
 import { createKeyPair, now, LocalIssuer } from '../../helpers/issuer.ts'
@@ -29,9 +30,10 @@ const symmetric = 'must be one of HS256, HS384, HS512 with "secret"'
 const claimValue = 'must be a non-empty string, a number, a boolean, a list of them or an object of them'
 const milliseconds = (least: number): string => `must be a whole number of milliseconds, at least ${least}`
 const issuerNames =
-  'domain, issuer, audience, jwksUri, secret, algorithms, claims, clockTolerance, maxTokenAge, requiredClaims, profile'
+  'domain, issuer, audience, jwksUri, metadataUrl, secret, algorithms, claims, clockTolerance, maxTokenAge, ' +
+  'requiredClaims, profile, allowInsecureIssuers'
 const pluginNames =
-  'issuers, jwks, cache, realm, global, scopeClaims, impliedScopes, decoratorName, getToken, formatUser, isRevoked, dpop, mtls, allowInsecureIssuers, resource, serveMetadata'
+  'issuers, jwks, cache, realm, global, scopeClaims, impliedScopes, decoratorName, getToken, formatUser, isRevoked, dpop, mtls, resource, serveMetadata'
 const fastifyNames = 'prefix, logLevel, logSerializers'
 const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch'
 
@@ -188,6 +190,43 @@ const issuerRows: Row[] = [
       'ftp://localhost/jwks',
       'https://user:password@keys.example/jwks',
     ]),
+  ],
+  ['jwksUri', 'must be a list with at least one entry', { jwksUri: [] }],
+  ['jwksUri', 'must be a list of at most 10 URLs', { jwksUri: Array(11).fill('https://keys.example') }],
+  [
+    'jwksUri[1]',
+    httpsUrl,
+    ...['', null, 'http://keys.example', ['https://keys.example']].map((second) => ({
+      jwksUri: ['https://keys.example', second],
+    })),
+  ],
+
+  [
+    'metadataUrl',
+    httpsUrl,
+    ...each('metadataUrl', ['', null, 5, '/metadata', 'http://id.example', ['https://id.example']]),
+  ],
+  [
+    'metadataUrl',
+    'excludes "jwksUri", which needs no metadata',
+    { metadataUrl: 'https://id.example', jwksUri: 'https://keys.example' },
+  ],
+  [
+    'metadataUrl',
+    'excludes "domain", which needs no metadata',
+    { issuer: undefined, domain: 'tenant.example', metadataUrl: 'https://id.example' },
+  ],
+  [
+    'metadataUrl',
+    'excludes "secret", which needs no metadata',
+    { secret: 'x'.repeat(32), metadataUrl: 'https://id.example' },
+  ],
+  ['issuer', httpsUrl, { issuer: 'an issuer', metadataUrl: 'https://id.example' }],
+
+  [
+    'allowInsecureIssuers',
+    'must be true or false',
+    ...each('allowInsecureIssuers', [null, '', 'true', 'false', 0, 1, {}]),
   ],
 
   ['jwksUri', httpsUrl, ...each('jwksUri', ['', null, 'http://keys.example'], { secret: 'x'.repeat(32) })],
@@ -375,11 +414,6 @@ suite('invalid options of the plugin', () => {
     ['dpop', "must be 'unchecked'", ...each('dpop', [null, false, true, '', 'yes', {}])],
     ['mtls', "must be 'unchecked'", ...each('mtls', [null, false, true, '', 'yes', {}])],
     ['isRevoked', 'must be a function', ...each('isRevoked', [null, false, '', 'jti', {}])],
-    [
-      'allowInsecureIssuers',
-      'must be true or false',
-      ...each('allowInsecureIssuers', [null, '', 'true', 'false', 0, 1, {}]),
-    ],
 
     ['cache', 'must be { max, maxBytes } or false', ...each('cache', [null, true, 5, ''])],
     ['cache', 'must be { max, maxBytes } or false', ...each('cache', [[], new Map()])],
@@ -493,7 +527,8 @@ suite('options as a whole', () => {
     })
   }
 
-  for (const name of issuerNames.split(', ')) {
+  // As an option of the plugin it is for all issuers.
+  for (const name of issuerNames.split(', ').filter((each) => each !== 'allowInsecureIssuers')) {
     test(`"${name}" is refused at the top level together with issuers`, async (t: TestContext) => {
       const right = 'belongs in the entries of "issuers", or in the result of that function'
       for (const value of ['x', null, false]) {
@@ -621,6 +656,9 @@ suite('valid options', () => {
     { issuer: undefined, domain: 'tenant.example', jwksUri },
     { issuer: undefined, domain: 'tenant.example', secret },
     { jwksUri: 'https://keys.example/jwks?tenant=a' },
+    { jwksUri: Array(10).fill(jwksUri) },
+    { metadataUrl: 'https://metadata.example/policy/.well-known/openid-configuration?p=a' },
+    { metadataUrl: 'http://localhost/metadata' },
     ...each('algorithms', [['RS256'], ['ES256', 'PS512'], ['EdDSA'], ['Ed25519'], ['EdDSA', 'Ed25519']]),
     ...each('algorithms', [['HS256'], ['HS384', 'HS512']], { secret }),
     { secret, jwksUri },
@@ -667,7 +705,20 @@ suite('valid options', () => {
     const insecure = { ...good, allowInsecureIssuers: true }
     await accepts(t, { ...insecure, issuer: 'http://issuer.example' })
     await accepts(t, { ...insecure, jwksUri: 'http://keys.example' })
+    await accepts(t, { ...insecure, metadataUrl: 'http://metadata.example' })
     await accepts(t, { allowInsecureIssuers: true, issuers: [{ ...good, issuer: 'http://issuer.example' }] })
+    await accepts(t, { issuers: [{ ...insecure, issuer: 'http://issuer.example' }] })
+    await refuses(
+      t,
+      {
+        issuers: [
+          { ...insecure, issuer: 'http://one.example' },
+          { ...good, issuer: 'http://two.example' },
+        ],
+      },
+      'issuers[1].issuer',
+      httpsUrl,
+    )
     await refuses(
       t,
       { ...good, issuer: 'http://issuer.example', allowInsecureIssuers: false },
@@ -704,7 +755,9 @@ suite('valid options', () => {
           algorithms: new Set(algorithms),
           rules,
           secret: undefined,
-          jwksUri: undefined,
+          jwksUris: undefined,
+          metadataUrl: undefined,
+          allowInsecure: false,
           openIdConfiguration: new URL(`${good.issuer}/.well-known/openid-configuration`),
         },
       ],
@@ -743,9 +796,9 @@ suite('valid options', () => {
     const own = { global: true, decoratorName: 'auth', realm: 'ping', allowInsecureIssuers: true }
     const scopes = { scopeClaims: ['roles'], impliedScopes: { a: ['b'] } }
     const settings = readPluginOptions({ ...good, jwks, cache, ...own, ...scopes })
-    const { issuers } = readPluginOptions(good)
+    const [defaults] = issuersOf(good)
     t.assert.deepStrictEqual(settings, {
-      issuers,
+      issuers: [{ ...defaults, allowInsecure: true }],
       jwks,
       cache,
       scopes: { scopeClaims: ['roles'], impliedScopes: new Map([['a', ['b']]]) },
@@ -784,18 +837,22 @@ suite('valid options', () => {
     t.assert.deepStrictEqual([...both!.algorithms], ['HS256', ...published!.algorithms])
   })
 
+  test('metadataUrl replaces the well-known place also in the OpenAPI document', (t: TestContext) => {
+    const metadataUrl = 'https://metadata.example/policy?p=a'
+    const [issuer] = issuersOf({ ...good, metadataUrl })
+    t.assert.strictEqual(issuer!.metadataUrl!.href, metadataUrl)
+    t.assert.strictEqual(issuer!.openIdConfiguration!.href, metadataUrl)
+  })
+
   test('a domain sets the issuer and its jwksUri', (t: TestContext) => {
-    const name = ({ issuer, jwksUri }: { issuer: string; jwksUri: URL | undefined }): unknown => [
-      issuer,
-      jwksUri?.href,
-    ]
+    const name = ({ issuer, jwksUris }: IssuerUrls): unknown => [issuer, jwksUris?.map(({ href }) => href)]
     const read = (options: object): unknown => name(issuersOf({ audience: 'api', ...options })[0]!)
     const issuer = 'https://tenant.example:8443/'
     t.assert.deepStrictEqual(read({ domain: 'tenant.example:8443' }), [
       issuer,
-      `${issuer}.well-known/jwks.json`,
+      [`${issuer}.well-known/jwks.json`],
     ])
-    t.assert.deepStrictEqual(read({ domain: 'tenant.example:8443', jwksUri }), [issuer, `${jwksUri}/`])
+    t.assert.deepStrictEqual(read({ domain: 'tenant.example:8443', jwksUri }), [issuer, [`${jwksUri}/`]])
     t.assert.deepStrictEqual(read({ domain: 'tenant.example:8443', secret }), [issuer, undefined])
   })
 })

@@ -19,6 +19,14 @@ const parts = {
 
 type Part = keyof typeof parts
 
+/** Maximum number of characters of an issuer in a log line. */
+const maxShown = 100
+
+/** The beginning of an issuer for a log line. Undefined if it has a character that could mislead a reader of the log. */
+export function printableIssuer(issuer: string): string | undefined {
+  return /^[\x20-\x7e]+$/.test(issuer) ? issuer.slice(0, maxShown) : undefined
+}
+
 /** Compares two issuers. Undefined unless they have the same host, or the same path other than `/`. */
 export function diffIssuers(iss: string, issuer: string): IssuerDiff | undefined {
   const [received, configured] = [partsOf(iss), partsOf(issuer)]
