@@ -81,7 +81,9 @@ export class SharedSecret implements KeySource {
 export class PublishedKeys implements KeySource {
   readonly #remote: RemoteJwks
   readonly #rules: ClaimRules
-  readonly #verifiers = new Map<VerificationKey, KeyVerifier>()
+  readonly #verifiers: Verifiers = new Map()
+  /** Tokens without kid have verifiers of their own: a second key that fits refuses them, and not the tokens that name the first. */
+  readonly #verifiersWithoutKid: Verifiers = new Map()
 
   constructor(settings: IssuerSettings, context: IssuerContext) {
     const { jwks, log, onRemoved } = context
@@ -94,9 +96,10 @@ export class PublishedKeys implements KeySource {
       onUpdate: (keys) => {
         // Another set may lead to another result for any token.
         this.endFreshness()
-        const removed = new Set(keys.flatMap((key) => this.#verifiers.get(key) ?? []))
-        for (const key of keys) this.#verifiers.delete(key)
-        onRemoved(removed)
+        const all = [this.#verifiers, this.#verifiersWithoutKid]
+        const removed = keys.flatMap((key) => all.flatMap((verifiers) => verifiers.get(key) ?? []))
+        for (const verifiers of all) for (const key of keys) verifiers.delete(key)
+        onRemoved(new Set(removed))
       },
     })
   }
@@ -110,12 +113,12 @@ export class PublishedKeys implements KeySource {
     const alg = algorithm as AsymmetricAlgorithm
     const result = this.#remote.find(kid, alg)
     // The keys are newer than the token then, so none of them has been replaced.
-    if (result instanceof Promise) return result.then((found) => this.#verifyWith(found, raw, known))
-    const verified = this.#verifyWith(result, raw, known)
+    if (result instanceof Promise) return result.then((found) => this.#verifyWith(found, raw, kid, known))
+    const verified = this.#verifyWith(result, raw, kid, known)
     if (!(verified instanceof JwksAuthError) || 'missing' in result) return verified
     const keys = this.#remote.findReplacement(kid as string | undefined, alg, result.keys)
     if (!(keys instanceof Promise)) return verified
-    return keys.then((found) => this.#accepting(found, raw, known) ?? verified)
+    return keys.then((found) => this.#accepting(found, raw, kid, known) ?? verified)
   }
 
   get freshUntil(): number {
@@ -124,6 +127,7 @@ export class PublishedKeys implements KeySource {
 
   endFreshness(): void {
     endFreshness(this.#verifiers.values())
+    endFreshness(this.#verifiersWithoutKid.values())
   }
 
   status(): KeyStatus {
@@ -139,31 +143,40 @@ export class PublishedKeys implements KeySource {
     this.#remote.close()
   }
 
-  #verifyWith(result: KeyResult, raw: string, known: KeyVerifier | undefined): KeyVerifier | JwksAuthError {
+  #verifyWith(
+    result: KeyResult,
+    raw: string,
+    kid: unknown,
+    known: KeyVerifier | undefined,
+  ): KeyVerifier | JwksAuthError {
     if ('missing' in result || result.keys.length === 0) return new JwksAuthError(refusals.missingKey)
-    return this.#accepting(result.keys, raw, known) ?? new JwksAuthError(refusals.signature)
+    return this.#accepting(result.keys, raw, kid, known) ?? new JwksAuthError(refusals.signature)
   }
 
   #accepting(
     keys: readonly VerificationKey[],
     raw: string,
+    kid: unknown,
     known: KeyVerifier | undefined,
   ): KeyVerifier | undefined {
+    const verifiers = kid === undefined ? this.#verifiersWithoutKid : this.#verifiers
     return firstAccepting(
-      keys.map((key) => this.#verifierFor(key)),
+      keys.map((key) => this.#verifierFor(key, verifiers)),
       raw,
       known,
     )
   }
 
-  #verifierFor(key: VerificationKey): KeyVerifier {
-    const present = this.#verifiers.get(key)
+  #verifierFor(key: VerificationKey, verifiers: Verifiers): KeyVerifier {
+    const present = verifiers.get(key)
     if (present) return present
     const verifier = createKeyVerifier(key.pem!, key.alg, this.#rules)
-    this.#verifiers.set(key, verifier)
+    verifiers.set(key, verifier)
     return verifier
   }
 }
+
+type Verifiers = Map<VerificationKey, KeyVerifier>
 
 function createKeyVerifier(key: string | Buffer, algorithm: JwsAlgorithm, rules: ClaimRules): KeyVerifier {
   return { rules, verify: createSignatureVerifier(key, algorithm), freshUntil: -Infinity }

@@ -112,9 +112,10 @@ function findWrongPurpose(jwk: Record<string, unknown>, issuer: string): string 
   return jwk.issuer === undefined || isIssuerOf(jwk.issuer, issuer) ? undefined : normalReasons.otherIssuer
 }
 
-function isForEncryption({ use, alg, crv }: Record<string, unknown>): boolean {
+function isForEncryption({ kty, use, alg, crv }: Record<string, unknown>): boolean {
   if (use !== undefined) return use === 'enc'
-  return encryptionCurves.includes(crv) || (typeof alg === 'string' && encryptionAlgorithm.test(alg))
+  if (kty === 'OKP' && encryptionCurves.includes(crv)) return true
+  return typeof alg === 'string' && encryptionAlgorithm.test(alg)
 }
 
 const anyTenant = '{tenantid}'

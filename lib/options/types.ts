@@ -119,8 +119,8 @@ export interface JwksOptions {
    */
   maxStale?: number
   /**
-   * All unknown `kid`s of an issuer together cause at most 2 fetches in this time. The function `issuers` is called at most once in
-   * this time for the same unknown issuer. 0: no limit.
+   * All unknown `kid`s of an issuer together cause at most 2 fetches in this time, and all failed signatures 1. The function `issuers`
+   * is called at most once in this time for the same unknown issuer. 0: no limit.
    *
    * @defaultValue 10,000
    */

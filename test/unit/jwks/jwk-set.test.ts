@@ -167,6 +167,15 @@ suite('keys of the same kid', () => {
     assert.deepEqual(set.skipped, [])
   })
 
+  test('copies of a key take no place of other keys with the same kid', () => {
+    const other = curveKey('P-256', { kid: 'one' })
+    const set = setOf([...Array.from({ length: 5 }, () => ({ ...one })), other])
+    assert.deepEqual(
+      set.find('one', 'ES256').map(({ pem }) => pem),
+      [one, other].map(pemOf),
+    )
+  })
+
   test('keys for different algorithms may have the same kid', () => {
     const [rsa, ed] = [rsaKey({ kid: 'one', alg: 'PS256' }), curveKey('Ed25519', { kid: 'one' })]
     const set = setOf([one, rsa, ed])

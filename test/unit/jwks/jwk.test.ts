@@ -106,6 +106,10 @@ suite('keys that verify', () => {
     })
   }
 
+  test('the crv of an RSA key is ignored', () => {
+    assert.deepEqual(imported({ ...goodRsa, crv: 'X25519' }), imported(goodRsa))
+  })
+
   test('a JWK without kid is a key without kid', () => {
     assert.deepEqual(imported(without(good, 'kid')), [{ kid: undefined, alg: 'ES256', pem: pemOf(good) }])
   })
