@@ -3,7 +3,7 @@ import type { AccessTokenVerifier, VerificationResult } from './access-token-ver
 import { checkRule, type Rule } from './authorization/rule.ts'
 import { diagnostics } from './channels.ts'
 import { name, type AuthorizeOptions } from './decorators.ts'
-import { JwksAuthError, refusals } from './errors.ts'
+import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import { isThenable, type CheckResult, type MaybePromise } from './hook.ts'
 import { setRefusalHeaders } from './http/refusal-headers.ts'
 import { createChallengeWriter, type ChallengeWriter } from './http/www-authenticate.ts'
@@ -32,10 +32,12 @@ export class RequestAuthenticator {
    * each has a property of its own.
    */
   readonly key: symbol = Symbol(name)
+  readonly scopes: Settings['scopes']
+  /** The identifier of this API, if it is described as a protected resource. */
+  readonly resource: string | undefined
   readonly #verifier: AccessTokenVerifier
   readonly #writeChallenges: ChallengeWriter
   readonly #decoratorName: string
-  readonly #scopes: Settings['scopes']
   readonly #getToken: Callbacks['getToken']
   readonly #formatUser: Callbacks['formatUser']
   readonly #isRevoked: Callbacks['isRevoked']
@@ -49,7 +51,8 @@ export class RequestAuthenticator {
     this.#verifier = verifier
     this.#writeChallenges = createChallengeWriter(realm, resource?.href)
     this.#decoratorName = decoratorName
-    this.#scopes = scopes
+    this.scopes = scopes
+    this.resource = resource?.metadata.resource
     this.#getToken = callbacks.getToken
     this.#formatUser = callbacks.formatUser
     this.#isRevoked = callbacks.isRevoked
@@ -69,14 +72,34 @@ export class RequestAuthenticator {
   /** Authenticates the request, unless that has happened already, and then checks the rule. */
   authorize(request: FastifyRequest, reply: FastifyReply, rule: Rule): CheckResult {
     if (isForMetadata(request)) return undefined
-    const { scope } = rule.insufficientScope
-    const result = this.authenticate(request, reply, false)
+    const result = this.authenticateFor(rule.insufficientScope.scope, request, reply)
     if (result instanceof Promise) {
-      return result.then((error) =>
-        error ? this.#nameScopes(reply, error, scope) : this.#checkRule(request, reply, rule),
-      )
+      return result.then((error) => error ?? this.#checkRule(request, reply, rule))
     }
-    return result ? this.#nameScopes(reply, result, scope) : this.#checkRule(request, reply, rule)
+    return result ?? this.#checkRule(request, reply, rule)
+  }
+
+  /**
+   * Authenticates a request that needs these scopes, which the challenge of a 401 names.
+   *
+   * @param scope - Space-separated; undefined if there are none.
+   */
+  authenticateFor(scope: string | undefined, request: FastifyRequest, reply: FastifyReply): CheckResult {
+    const result = this.authenticate(request, reply, false)
+    if (scope === undefined || result === undefined) return result
+    return result instanceof Promise
+      ? result.then((error) => error && this.#nameScopes(reply, error, scope))
+      : this.#nameScopes(reply, result, scope)
+  }
+
+  /** The verified token of a request that was authenticated. */
+  accessTokenOf(request: FastifyRequest): AccessToken {
+    return (request as unknown as VerifiedTokens)[this.key]!
+  }
+
+  /** Refuses a request that was authenticated. */
+  refuse(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): JwksAuthError {
+    return this.#refuse(reply, new JwksAuthError(refusal), this.accessTokenOf(request))
   }
 
   /** @param authorization - The Authorization header, or the result of `getToken`. */
@@ -157,9 +180,9 @@ export class RequestAuthenticator {
 
   /** The request was authenticated before. */
   #checkRule(request: FastifyRequest, reply: FastifyReply, rule: Rule): CheckResult {
-    const accessToken = (request as unknown as VerifiedTokens)[this.key]!
+    const accessToken = this.accessTokenOf(request)
     const { claims } = accessToken
-    const refusal = checkRule(rule, claims, this.#scopes)
+    const refusal = checkRule(rule, claims, this.scopes)
     if (refusal) return this.#refuse(reply, new JwksAuthError(refusal), accessToken)
     const check = rule.check as AuthorizeOptions['check']
     if (!check) return undefined

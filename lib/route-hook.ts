@@ -1,8 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { readRouteConfig, type RouteRequirement } from './authorization/route-config.ts'
-import { createHook, type CheckResult } from './hook.ts'
+import { createHook, type CheckResult, type Handler } from './hook.ts'
 import { assertCalled, findAuthenticator, refuseForReason } from './hooks.ts'
 import * as messages from './log.ts'
+
+/** The member of a route's `config` that does what the route requires, in place of `jwksAuth` and `global`. */
+export const routeHandler: unique symbol = Symbol('fastify-jwks-auth route')
+
+type OwnHandler = { readonly [routeHandler]?: Handler<FastifyRequest, FastifyReply> }
 
 /**
  * Adds the hook that does what the `config` of each route says, and checks routes where they are declared.
@@ -14,6 +19,8 @@ export function protectRoutes(app: FastifyInstance, isGlobal: boolean): void {
     const { url, config } = request.routeOptions
     // An unknown URL is a 404 with and without a token.
     if (url === undefined) return undefined
+    const own = (config as OwnHandler)[routeHandler]
+    if (own) return own(request, reply)
     let requirement: RouteRequirement
     try {
       requirement = readRouteConfig(config.jwksAuth)

@@ -31,7 +31,7 @@ export function assertRecord(
 }
 
 /** Plain objects of any realm. Inherited members of other objects would be ignored, and a check may be among them. */
-function isPlainObject(value: unknown): boolean {
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null

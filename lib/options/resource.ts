@@ -27,7 +27,7 @@ const eachOf =
 const checks: Readonly<Record<string, Check>> = {
   resource: assertIdentifier,
   authorization_servers: eachOf(assertUrl),
-  jwks_uri: assertUrl,
+  jwks_uri: assertHttpsUrl,
   scopes_supported: eachOf(assertScope),
   bearer_methods_supported: assertBearerMethods,
   resource_signing_alg_values_supported: eachOf(assertAlgorithm),
@@ -116,6 +116,12 @@ export function isHttpUrl(value: unknown): value is string {
 function assertScope(name: string, value: unknown): void {
   if (oneScope(name, value) === refreshTokenScope) {
     invalidOption(name, `must not be ${refreshTokenScope}, which is no scope of an API`)
+  }
+}
+
+function assertHttpsUrl(name: string, value: unknown): void {
+  if (!isHttpUrl(value) || !isTrustworthy(new URL(value), false)) {
+    invalidOption(name, 'must be an https URL (http only on loopback)')
   }
 }
 

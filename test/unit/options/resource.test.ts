@@ -16,6 +16,7 @@ const identifier =
   'must be an https URL without query, fragment, credentials and white space (http only on loopback)'
 const document = 'must be the URL of this API, or its metadata with the names of RFC 9728'
 const httpUrl = 'must be an http or https URL'
+const httpsUrl = 'must be an https URL (http only on loopback)'
 const text = 'must be a non-empty string'
 const nonEmptyList = 'must be a list with at least one entry'
 const boolean = 'must be true or false'
@@ -83,7 +84,7 @@ suite('a wrong resource', () => {
   const members: [name: string, right: string, ...wrong: unknown[]][] = [
     ['authorization_servers', nonEmptyList, [], 'https://id.example', {}],
     ['authorization_servers[1]', httpUrl, ['https://id.example', 'id.example'], ['https://id.example', 5]],
-    ['jwks_uri', httpUrl, 'keys', '', null, 5],
+    ['jwks_uri', httpsUrl, 'keys', '', null, 5, 'http://api.example/keys'],
     ['scopes_supported', nonEmptyList, [], 'notes:read', null],
     ['scopes_supported[0]', scope, [''], ['a b'], ['a"b'], ['ä'], [5]],
     ['scopes_supported[0]', noRefreshScope, ['offline_access']],
