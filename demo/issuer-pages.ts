@@ -49,7 +49,8 @@ async function interact(provider: Provider, ctx: KoaContextWithOIDC): Promise<vo
       error_description: 'the login was cancelled',
     })
   } else if (accountId) {
-    await provider.interactionFinished(req, res, { login: { accountId } })
+    // A native client needs the consent of the user, who gives it by logging in.
+    await provider.interactionFinished(req, res, { login: { accountId }, consent: {} })
   } else {
     show(ctx, 'Log in', loginForm)
     return

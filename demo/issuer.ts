@@ -19,8 +19,14 @@ export interface EmbeddedIssuer {
   close(): Promise<void>
 }
 
-const audience = 'https://api.example.com'
-const scope = 'read:ping read:reports'
+/** An API that the issuer makes access tokens for. */
+export interface Api {
+  audience: string
+  /** The scopes that the API knows, space-separated. */
+  scope: string
+}
+
+const demoApi: Api = { audience: 'https://api.example.com', scope: 'read:ping read:reports' }
 const hour = 3600
 const spaClientId = 'demo-page'
 
@@ -29,8 +35,11 @@ const spaClientId = 'demo-page'
  *
  * @param page - The origin of the demo's page, which gets a client and can log users in. Default: no page.
  * @param port - The port to listen on. Default: any free port.
+ * @param mcpServer - An MCP server to make tokens for instead of the demo's API. Its clients register themselves.
  */
-export async function startIssuer(page?: string, port = 0): Promise<EmbeddedIssuer> {
+export async function startIssuer(page?: string, port = 0, mcpServer?: Api): Promise<EmbeddedIssuer> {
+  const api = mcpServer ?? demoApi
+  const { audience } = api
   const { default: Provider } = await withoutKnownWarnings(() => import('oidc-provider'))
   const client = { id: 'demo', secret: randomBytes(16).toString('base64url') }
   const kid = randomBytes(8).toString('hex')
@@ -41,7 +50,12 @@ export async function startIssuer(page?: string, port = 0): Promise<EmbeddedIssu
   const server = createServer().listen(port, '127.0.0.1')
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const provider = await withoutKnownWarnings(() => new Provider(issuer, configure(client, page, jwk)))
+  const configuration = configure(client, page, jwk, api)
+  const provider = await withoutKnownWarnings(
+    () => new Provider(issuer, mcpServer ? withRegistration(configuration) : configuration),
+  )
+  // MCP clients return to any address of this machine, or to a page of their vendor.
+  if (mcpServer) provider.use(issuerPages(provider, 'http://localhost:* http://127.0.0.1:* https:'))
   if (page) {
     provider.use(issuerPages(provider, page))
     provider.use(
@@ -69,7 +83,9 @@ function configure(
   client: { id: string; secret: string },
   page: string | undefined,
   jwk: JWK,
+  api: Api,
 ): Configuration {
+  const { audience, scope } = api
   return {
     jwks: { keys: [jwk] },
     clients: [confidentialClient(client), ...(page ? [pageClient(page)] : [])],
@@ -87,7 +103,7 @@ function configure(
     // Every name is accepted as the ID of a user.
     findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
     interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
-    loadExistingGrant: grantAll,
+    loadExistingGrant: grantAll(api),
     renderError: errorPage,
     features: {
       devInteractions: { enabled: false },
@@ -133,15 +149,33 @@ function pageClient(page: string): ClientMetadata {
 }
 
 /** Grants all scopes without asking the user for consent, because the page belongs to the API. */
-const grantAll: NonNullable<Configuration['loadExistingGrant']> = async ({ oidc }) => {
-  const { client, session, provider } = oidc
-  const grantId = client && session?.grantIdFor(client.clientId)
-  if (grantId) return provider.Grant.find(grantId)
-  const grant = new provider.Grant({ clientId: client!.clientId, accountId: session!.accountId! })
-  grant.addOIDCScope('openid')
-  grant.addResourceScope(audience, scope)
-  await grant.save()
-  return grant
+function grantAll({ audience, scope }: Api): NonNullable<Configuration['loadExistingGrant']> {
+  return async ({ oidc }) => {
+    const { client, session, provider } = oidc
+    const grantId = client && session?.grantIdFor(client.clientId)
+    if (grantId) return provider.Grant.find(grantId)
+    const grant = new provider.Grant({ clientId: client!.clientId, accountId: session!.accountId! })
+    grant.addOIDCScope('openid')
+    grant.addResourceScope(audience, scope)
+    await grant.save()
+    return grant
+  }
+}
+
+/** Lets clients register themselves (RFC 7591), and call the issuer from the browser. */
+function withRegistration(configuration: Configuration): Configuration {
+  return {
+    ...configuration,
+    clientBasedCORS: () => true,
+    extraClientMetadata: {
+      properties: ['scope_of_registration'],
+      // MCP clients register with the scope of their first request. They could not ask for more later.
+      validator: (_ctx, _name, _value, metadata) => {
+        delete metadata.scope
+      },
+    },
+    features: { ...configuration.features, registration: { enabled: true } },
+  }
 }
 
 async function generateKey(): Promise<KeyObject> {

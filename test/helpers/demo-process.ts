@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findProgram } from './program.ts'
 
-const main = fileURLToPath(new URL('../../demo/main.ts', import.meta.url))
+const programOf = (name: string): string => fileURLToPath(new URL(`../../demo/${name}`, import.meta.url))
 
 export type Environment = Record<string, string>
 
@@ -24,9 +24,9 @@ export class Demo {
   readonly #child: ChildProcess
   readonly #directory: string = mkdtempSync(join(tmpdir(), 'jwks-auth-demo-'))
 
-  constructor(environment: Environment = {}, dotenv?: string) {
+  constructor(environment: Environment = {}, dotenv?: string, program = 'main.ts') {
     if (dotenv !== undefined) writeFileSync(join(this.#directory, '.env'), dotenv)
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main], {
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), programOf(program)], {
       cwd: this.#directory,
       // The environment of the tests may contain variables that the demo reads.
       env: { PATH: process.env.PATH, PORT: '0', PAGE_PORT: '0', ISSUER_PORT: '0', ...environment },

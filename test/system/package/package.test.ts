@@ -69,6 +69,16 @@ suite('the packed package, installed by a user', () => {
     t.assert.deepEqual([...loaded], [join(dist, 'stores/redis.js'), join(dist, 'options/assert.js')])
   })
 
+  test('the entry for MCP loads no SDK, and shares the modules of the plugin', (t) => {
+    const plugin = loadedBy(join(dist, 'index.js'))
+    const own = [...loadedBy(join(dist, 'mcp/index.js'))].filter((module) => !plugin.has(module))
+    t.assert.notEqual(own.length, 0)
+    t.assert.deepEqual(
+      own.filter((module) => !module.startsWith(join(dist, 'mcp'))),
+      [],
+    )
+  })
+
   test('the plugin loads get-jwks and its dependencies with the first fetch', (t: TestContext) => {
     const packages = [...loadedBy(join(dist, 'index.js'))].filter(
       (module) => !isAbsolute(module) && !module.startsWith('node:'),
