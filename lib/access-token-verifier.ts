@@ -15,6 +15,7 @@ import type { IssuerSettings } from './options/issuer-options.ts'
 import type { CacheSettings } from './options/plugin-options.ts'
 import type { SenderConstraintSettings } from './options/sender-constraint-options.ts'
 import type { ResolveIssuer } from './options/types.ts'
+import type { ProofFailure } from './proof/dpop-proof.ts'
 import { PossessionCheck } from './proof/possession.ts'
 import type { TokenRequest } from './proof/request.ts'
 import { TokenCache, type CachedToken } from './token-cache.ts'
@@ -51,7 +52,7 @@ export class AccessTokenVerifier {
     const cache = context.cache && new TokenCache(context.cache)
     this.#cache = cache
     this.#extractToken = context.extractToken
-    this.#possession = new PossessionCheck(context)
+    this.#possession = new PossessionCheck(context, context.jwks.timeout, context.log)
     // A resolver function has no list of issuers to compare with.
     this.#hints = new Hints(typeof issuers === 'function' ? [] : issuers, context.log)
     this.#issuers = createIssuerResolver(issuers, {
@@ -106,6 +107,15 @@ export class AccessTokenVerifier {
     return { issuer, kid: truncateKid(token?.header.kid) }
   }
 
+  /**
+   * The nonce for an answer (RFC 9449 section 8), if it needs one.
+   *
+   * @param isRefused - Whether the answer is a 401 to a request with the DPoP scheme.
+   */
+  nonceFor(request: TokenRequest, isRefused: boolean): string | undefined {
+    return this.#possession.nonceFor(request, isRefused)
+  }
+
   /** The state of the keys of each known issuer that publishes them. */
   status(): KeyStatus[] {
     return this.#issuers.known().flatMap((issuer) => issuer.status() ?? [])
@@ -158,7 +168,7 @@ export class AccessTokenVerifier {
       freezeDeeply(claims)
       const accessToken = Object.freeze({ claims, header, raw }) as AccessToken
       this.#cache?.add(accessToken, verifier, times)
-      if (!failure) return this.#accept(accessToken, scheme, request, false, startedAt)
+      if (!failure) return this.#accept(accessToken, verifier.rules, scheme, request, false, startedAt)
     }
     return this.#refuse(failure!, verifier.rules, claims, now)
   }
@@ -172,21 +182,25 @@ export class AccessTokenVerifier {
     now: number,
   ): MaybePromise<VerificationResult> {
     const failure = validateTimes(cached.times, now)
-    if (!failure) return this.#accept(accessToken, scheme, request, true, startedAt)
-    return this.#refuse(failure, cached.verifier.rules, accessToken.claims, now)
+    const { rules } = cached.verifier
+    if (!failure) return this.#accept(accessToken, rules, scheme, request, true, startedAt)
+    return this.#refuse(failure, rules, accessToken.claims, now)
   }
 
   /** The last step of every token. Parameters instead of an object, because a bearer token that was seen before costs a microsecond. */
   #accept(
     accessToken: AccessToken,
-    _scheme: Scheme | undefined,
-    _request: TokenRequest,
+    rules: ClaimRules,
+    scheme: Scheme | undefined,
+    request: TokenRequest,
     cached: boolean,
     startedAt: number,
   ): MaybePromise<VerificationResult> {
-    if (!this.#possession.concerns(accessToken)) return accepted(accessToken, cached, startedAt)
-    const refusal = this.#possession.check(accessToken)
-    return refusal ? new JwksAuthError(refusal) : accepted(accessToken, cached, startedAt)
+    if (!this.#possession.concerns(accessToken, scheme)) return accepted(accessToken, cached, startedAt)
+    const onChecked = (failure: ProofFailure | undefined): VerificationResult =>
+      failure ? new JwksAuthError(failure.refusal) : accepted(accessToken, cached, startedAt)
+    const failure = this.#possession.check(accessToken, scheme, request, rules)
+    return failure instanceof Promise ? failure.then(onChecked) : onChecked(failure)
   }
 
   #refuse(

@@ -79,6 +79,8 @@ export interface DiagnosticsEvents {
     readonly issuer: string | undefined
     /** As the token has it. */
     readonly kid: string | undefined
+    /** Why a DPoP proof was refused. It contains no text of the proof. */
+    readonly reason?: string
   }
 }
 

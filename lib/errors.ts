@@ -9,14 +9,22 @@ export type JwksAuthErrorCode =
   | 'invalid_audience'
   | 'invalid_claims'
   | 'invalid_binding'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'token_revoked'
   | 'insufficient_scope'
   | 'insufficient_user_authentication'
   | 'jwks_unavailable'
+  | 'replay_store_unavailable'
 
-/** The `error` of a Bearer challenge (RFC 6750 section 3.1, RFC 9470 section 3). */
+/** The `error` of a challenge (RFC 6750 section 3.1, RFC 9449 sections 7.1 and 9, RFC 9470 section 3). */
 export type ChallengeError =
-  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
+  | 'insufficient_scope'
+  | 'insufficient_user_authentication'
 
 /** The answer to a request that is refused. */
 export interface Refusal {
@@ -36,6 +44,8 @@ export interface Refusal {
   readonly maxAge?: number | undefined
   /** The value of the `Retry-After` header, in seconds. */
   readonly retryAfter?: number | undefined
+  /** Why a DPoP proof was refused, for a log. It contains no text of the proof. */
+  readonly reason?: string | undefined
 }
 
 /**
@@ -51,6 +61,7 @@ export class JwksAuthError extends Error implements Refusal {
   readonly acrValues: string | undefined
   readonly maxAge: number | undefined
   readonly retryAfter: number | undefined
+  readonly reason: string | undefined
 
   constructor(refusal: Refusal) {
     const limit = setStackTraceLimit(0)
@@ -67,6 +78,7 @@ export class JwksAuthError extends Error implements Refusal {
     this.acrValues = refusal.acrValues
     this.maxAge = refusal.maxAge
     this.retryAfter = refusal.retryAfter
+    this.reason = refusal.reason
   }
 }
 
@@ -103,6 +115,8 @@ type RefusalName =
   | 'expired'
   | 'notActive'
   | 'binding'
+  | 'proof'
+  | 'nonce'
   | 'revoked'
 
 /** The refusals whose text is always the same. */
@@ -132,7 +146,22 @@ export const refusals: Readonly<Record<RefusalName, Refusal>> = {
     'the access token is not bound to what the request proves',
     'invalid_token',
   ),
+  proof: unauthorized('invalid_dpop_proof', 'the DPoP proof is not valid', 'invalid_dpop_proof'),
+  nonce: unauthorized('use_dpop_nonce', 'the DPoP proof needs the nonce of this answer', 'use_dpop_nonce'),
   revoked: unauthorized('token_revoked', 'token has been revoked', 'invalid_token'),
+}
+
+/** @param reason - It contains no text of the proof. */
+export function invalidProof(reason: string): Refusal {
+  return { ...refusals.proof, reason }
+}
+
+/** The store of used proofs is at fault and not the proof. So there is no challenge (RFC 9110 section 15.6.4). */
+export const replayStoreUnavailable: Refusal = {
+  code: 'replay_store_unavailable',
+  statusCode: 503,
+  message: "used proofs can't be looked up, please try again later",
+  retryAfter: 1,
 }
 
 export function invalidAudience(expected: readonly string[]): Refusal {

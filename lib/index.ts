@@ -16,4 +16,5 @@ export type {
   JwksOptions,
   ResolveIssuer,
 } from './options/types.ts'
+export type { BindingMode, DPoPOptions, MtlsOptions, ReplayStore } from './options/sender-constraint-types.ts'
 export type * from './types.ts'

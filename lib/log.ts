@@ -9,6 +9,10 @@ const unverified = '; the token was not verified, so anybody may have made it'
 
 // The text of every line that the plugin logs.
 
+// Used DPoP proofs
+export const replayStoreFailed: string =
+  'the store of used DPoP proofs is full or fails; requests with a proof are refused until it answers'
+
 // The registration
 export const notRegistered: string =
   'fastify-jwks-auth is not registered in the scope of this route, so every request to it is answered with 500; register ' +

@@ -10,6 +10,7 @@ import { createTokenExtractor, type Credentials } from './http/authorization-hea
 import { serveResourceMetadata } from './metadata-route.ts'
 import { invalidOption } from './options/assert.ts'
 import { readPluginOptions } from './options/plugin-options.ts'
+import { dpopChallengeOf } from './options/sender-constraint-options.ts'
 import type { OneOrMoreIssuers, PluginOptions } from './options/types.ts'
 import { RequestAuthenticator } from './request-authenticator.ts'
 import { protectRoutes } from './route-hook.ts'
@@ -30,7 +31,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
       : createTokenExtractor(context.dpop !== undefined),
   })
   const authenticator = new RequestAuthenticator(verifier, settings, options)
-  const openApi = new OpenApi(issuers, settings.global)
+  const openApi = new OpenApi(issuers, settings.global, dpopChallengeOf(settings))
   const hooks = createHooks(() => authenticator)
 
   app.decorateRequest(decoratorName, null)

@@ -5,12 +5,14 @@ import { diagnostics } from './channels.ts'
 import { name, type AuthorizeOptions } from './decorators.ts'
 import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import { isThenable, type CheckResult, type MaybePromise } from './hook.ts'
+import { isDPoPScheme, type Scheme } from './http/authorization-header.ts'
 import { setRefusalHeaders } from './http/refusal-headers.ts'
 import { createChallengeWriter, type ChallengeWriter } from './http/www-authenticate.ts'
 import { IssuerResolverError } from './issuers/issuer-resolver.ts'
 import type { AccessToken } from './jwt/token.ts'
 import { isForMetadata } from './metadata-route.ts'
 import type { PluginSettings } from './options/plugin-options.ts'
+import { dpopChallengeOf } from './options/sender-constraint-options.ts'
 import type { PluginOptions } from './options/types.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
@@ -20,7 +22,7 @@ type Callbacks = Pick<
   'getToken' | 'formatUser' | 'isRevoked'
 >
 
-type Settings = Pick<PluginSettings, 'decoratorName' | 'realm' | 'resource' | 'scopes'>
+type Settings = Pick<PluginSettings, 'decoratorName' | 'dpop' | 'mtls' | 'realm' | 'resource' | 'scopes'>
 
 type VerifiedTokens = Record<symbol, AccessToken | null | undefined>
 type Users = Record<string, JwksAuthUser | null | undefined>
@@ -43,13 +45,10 @@ export class RequestAuthenticator {
   readonly #isRevoked: Callbacks['isRevoked']
 
   /** @param callbacks - They are read once. */
-  constructor(
-    verifier: AccessTokenVerifier,
-    { decoratorName, realm, resource, scopes }: Settings,
-    callbacks: Callbacks,
-  ) {
+  constructor(verifier: AccessTokenVerifier, settings: Settings, callbacks: Callbacks) {
+    const { decoratorName, realm, resource, scopes } = settings
     this.#verifier = verifier
-    this.#writeChallenges = createChallengeWriter(realm, resource?.href)
+    this.#writeChallenges = createChallengeWriter(realm, resource?.href, dpopChallengeOf(settings))
     this.#decoratorName = decoratorName
     this.scopes = scopes
     this.resource = resource?.metadata.resource
@@ -137,6 +136,7 @@ export class RequestAuthenticator {
     authorization: string,
   ): CheckResult {
     if (result instanceof JwksAuthError) return this.#refuse(reply, result, authorization)
+    this.#setNonce(reply, false)
     if (this.#isRevoked || this.#formatUser) return this.#callCallbacks(request, reply, result)
     return this.#setUser(request, result, result.claims as JwksAuthUser)
   }
@@ -170,11 +170,25 @@ export class RequestAuthenticator {
     ;(request as unknown as VerifiedTokens)[this.key] = accessToken
   }
 
+  /** The scheme that a client chose. With `getToken` only a proof tells. */
+  #schemeOf({ headers }: FastifyRequest): Scheme {
+    const isDPoP = this.#getToken ? headers.dpop !== undefined : isDPoPScheme(headers.authorization ?? '')
+    return isDPoP ? 'DPoP' : 'Bearer'
+  }
+
+  /** An answer with a nonce must not be used again for another request (RFC 9449 section 8.2). */
+  #setNonce(reply: FastifyReply, isRefused: boolean): void {
+    const nonce = this.#verifier.nonceFor(reply.request, isRefused)
+    if (nonce === undefined) return
+    reply.header('dpop-nonce', nonce)
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+  }
+
   /** Adds the scopes of a rule to the challenge of a 401, so that a client asks for the right ones at once. */
   #nameScopes(reply: FastifyReply, error: Error, scope: string | undefined): Error {
     if (scope === undefined || !(error instanceof JwksAuthError) || error.statusCode !== 401) return error
     const named = Object.assign(error, { scope })
-    setRefusalHeaders(reply, this.#writeChallenges, named)
+    setRefusalHeaders(reply, this.#writeChallenges(named, this.#schemeOf(reply.request)), named)
     return named
   }
 
@@ -200,9 +214,13 @@ export class RequestAuthenticator {
    * @param source - A verified token, or the Authorization header.
    */
   #refuse(reply: FastifyReply, refusal: JwksAuthError, source?: AccessToken | string): JwksAuthError {
-    setRefusalHeaders(reply, this.#writeChallenges, refusal)
+    const scheme = this.#schemeOf(reply.request)
+    setRefusalHeaders(reply, this.#writeChallenges(refusal, scheme), refusal)
+    if (refusal.statusCode === 401) this.#setNonce(reply, scheme === 'DPoP')
     if (diagnostics.tokenRefused.hasSubscribers) {
-      diagnostics.tokenRefused.publish({ code: refusal.code, ...this.#verifier.eventDetails(source) })
+      const { code, reason } = refusal
+      const details = this.#verifier.eventDetails(source)
+      diagnostics.tokenRefused.publish({ code, ...details, ...(reason !== undefined && { reason }) })
     }
     return refusal
   }

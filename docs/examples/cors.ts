@@ -8,8 +8,8 @@ export async function build(issuer: IssuerOptions): Promise<FastifyInstance> {
   await app.register(cors, {
     origin: 'https://shop.example.com',
     methods: ['GET', 'PUT'],
-    allowedHeaders: ['Authorization', 'Content-Type'],
-    exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'DPoP'],
+    exposedHeaders: ['WWW-Authenticate', 'Retry-After', 'DPoP-Nonce'],
   })
   app.register(jwksAuth, issuer)
   app.addHook('onRequest', authenticate)

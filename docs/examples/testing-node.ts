@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { createTestIssuer, type TestIssuer } from 'fastify-jwks-auth/testing'
+import { createDPoPClient, createTestIssuer, type TestIssuer } from 'fastify-jwks-auth/testing'
 import { build } from './testing-app.ts'
 
 let issuer: TestIssuer
@@ -85,6 +85,23 @@ test('an outage is answered 503 unless the key is known', async () => {
   assert.equal((await ping(token)).statusCode, 200)
   await issuer.goDown()
   assert.equal((await ping(token)).statusCode, 200)
+})
+// #endregion
+
+// #region dpop
+test('a bound token needs a proof', async () => {
+  const url = 'https://api.example.com/secured/ping'
+  const bound = await build({ ...issuer.options, dpop: { baseUrl: 'https://api.example.com' } })
+  const client = createDPoPClient()
+  const token = issuer.token({ scope: 'read:ping' }, { boundTo: client })
+  const status = async (headers: Record<string, string>) =>
+    (await bound.inject({ url: '/secured/ping', headers })).statusCode
+  const headers = client.headers({ url, token })
+  assert.equal(await status(headers), 200)
+  assert.equal(await status(headers), 401)
+  assert.equal(await status({ authorization: `Bearer ${token}` }), 401)
+  assert.equal(await status(client.headers({ url, token }, { claims: { htm: 'PUT' } })), 401)
+  await bound.close()
 })
 // #endregion
 

@@ -1,3 +1,4 @@
+import type { DPoPChallenge } from '../http/www-authenticate.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
 import type { ResolveIssuer } from '../options/types.ts'
 import { readRouteConfig } from './route-config.ts'
@@ -6,10 +7,14 @@ import { readRouteConfig } from './route-config.ts'
 export type SecurityScheme =
   | { readonly type: 'openIdConnect'; readonly openIdConnectUrl: string }
   | { readonly type: 'http'; readonly scheme: 'bearer'; readonly bearerFormat: 'JWT' }
+  | { readonly type: 'http'; readonly scheme: 'dpop' }
 
 /** Input for the options of @fastify/swagger. */
 export interface OpenApiSecurity {
-  /** For `openapi.components`: `openId`, `openId2` … for issuers with discovery, `bearer` for all others. */
+  /**
+   * For `openapi.components`: `openId`, `openId2` … for issuers with discovery, `bearer` for all others, and `dpop` for tokens that are
+   * bound to a DPoP key.
+   */
   readonly components: { readonly securitySchemes: Record<string, SecurityScheme> }
   /**
    * For `transform`. It adds `security`, with the required scopes, to each route that requires a token: by a hook in its options, by
@@ -47,11 +52,21 @@ export class OpenApi {
   readonly #schemes: ReadonlyMap<string, SecurityScheme>
   readonly #isGlobal: boolean
 
-  /** @param isGlobal - Whether a route whose `config` says nothing requires a token. */
-  constructor(issuers: readonly IssuerSettings[] | ResolveIssuer, isGlobal: boolean) {
+  /**
+   * @param isGlobal - Whether a route whose `config` says nothing requires a token.
+   * @param dpop - Undefined if tokens can't be bound to a DPoP key.
+   */
+  constructor(
+    issuers: readonly IssuerSettings[] | ResolveIssuer,
+    isGlobal: boolean,
+    dpop: DPoPChallenge | undefined,
+  ) {
     this.#isGlobal = isGlobal
     // Nothing is known in advance of issuers that a function resolves.
-    this.#schemes = securitySchemes(typeof issuers === 'function' ? [undefined] : issuers)
+    const schemes = securitySchemes(typeof issuers === 'function' ? [undefined] : issuers)
+    if (dpop) schemes.set('dpop', { type: 'http', scheme: 'dpop' })
+    if (dpop?.isOnly) schemes.delete('bearer')
+    this.#schemes = schemes
   }
 
   security(): OpenApiSecurity {

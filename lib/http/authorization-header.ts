@@ -46,6 +46,11 @@ function extractToken(
   return { scheme, token }
 }
 
+/** Whether a header has the DPoP scheme. */
+export function isDPoPScheme(authorization: string): boolean {
+  return /^[ \t]*dpop(?![^ \t])/i.test(authorization)
+}
+
 /** Whether the header has the form that nearly every bearer client sends. The check makes no copies of a long header. */
 function isCanonical(authorization: string): boolean {
   const start = bearerPrefix.length

@@ -1,11 +1,5 @@
 import type { JwksAuthError } from '../errors.ts'
-import {
-  hasSchemesOf,
-  withChallenges,
-  withoutChallenges,
-  type ChallengeWriter,
-  type HeaderValue,
-} from './www-authenticate.ts'
+import { hasSchemesOf, withChallenges, withoutChallenges, type HeaderValue } from './www-authenticate.ts'
 
 type Name = 'www-authenticate' | 'retry-after'
 
@@ -45,7 +39,7 @@ type RefusedReply = Record<symbol, RefusalHeaders | undefined>
  */
 export function setRefusalHeaders(
   reply: ReplyHeaders,
-  writeChallenges: ChallengeWriter,
+  challenges: readonly string[],
   error: JwksAuthError,
 ): void {
   const headers = headersOf(reply)
@@ -54,7 +48,7 @@ export function setRefusalHeaders(
     reply.header('retry-after', error.retryAfter)
     return
   }
-  headers.challenges = writeChallenges(error)
+  headers.challenges = challenges
   reply.header('www-authenticate', withChallenges(reply.getHeader('www-authenticate'), headers.challenges))
 }
 

@@ -23,7 +23,7 @@ export interface ProtectedResourceMetadata {
   readonly resource_policy_uri?: string
   /** A page with the terms of service. */
   readonly resource_tos_uri?: string
-  /** Whether access tokens must be bound to a client certificate (RFC 8705). */
+  /** Whether access tokens may be bound to a client certificate (RFC 8705). */
   readonly tls_client_certificate_bound_access_tokens?: boolean
   /** The types of authorization details that this API understands (RFC 9396). */
   readonly authorization_details_types_supported?: readonly string[]

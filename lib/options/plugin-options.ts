@@ -10,7 +10,13 @@ import {
   wholeNumber,
 } from './assert.ts'
 import { issuerOptionNames, readIssuerOptions, type IssuerSettings } from './issuer-options.ts'
-import { readSenderConstraintOptions, type SenderConstraintSettings } from './sender-constraint-options.ts'
+import {
+  readSenderConstraintOptions,
+  metadataOf,
+  senderConstraintNames,
+  withBaseUrl,
+  type SenderConstraintSettings,
+} from './sender-constraint-options.ts'
 import { isHttpUrl, readResource, type ResourceSettings } from './resource.ts'
 import { readScopeOptions, type ScopeSettings } from './scope-options.ts'
 import type { CacheOptions, JwksOptions, OneOrMoreIssuers, PluginOptions, ResolveIssuer } from './types.ts'
@@ -83,7 +89,11 @@ const cacheNames = { max: true, maxBytes: true } satisfies Names<CacheOptions>
 
 /** The options that Fastify itself reads at registration. */
 const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
-const nestedNames = { jwks: Object.keys(jwksNames), cache: Object.keys(cacheNames) }
+const nestedNames = {
+  jwks: Object.keys(jwksNames),
+  cache: Object.keys(cacheNames),
+  ...senderConstraintNames,
+}
 
 /** The longest delay of Node's timers, in milliseconds. */
 const maxTimeout = 2 ** 31 - 1
@@ -118,6 +128,9 @@ export function readPluginOptions(options: unknown): PluginSettings {
   }
   const allowInsecure = allowInsecureIssuers === true
   const issuers = readIssuers(options, allowInsecure)
+  const constraints = readSenderConstraintOptions(options)
+  const known = { ...knownMetadata(issuers, getToken !== undefined), ...metadataOf(constraints) }
+  const resource = readResource(options, known)
   return Object.freeze({
     issuers,
     jwks: readJwksOptions(options.jwks),
@@ -127,8 +140,8 @@ export function readPluginOptions(options: unknown): PluginSettings {
     decoratorName,
     realm,
     allowInsecureIssuers: allowInsecure,
-    ...readSenderConstraintOptions(options),
-    resource: readResource(options, knownMetadata(issuers, getToken !== undefined)),
+    ...withBaseUrl(constraints, resource?.origin),
+    resource,
   })
 }
 

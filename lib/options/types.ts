@@ -2,6 +2,7 @@ import type { ProtectedResourceMetadata } from '../http/resource-metadata.ts'
 import type { Dispatcher } from '../jwks/dispatcher-client.ts'
 import type { JwsAlgorithm } from '../jwt/algorithms.ts'
 import type { ClaimValue } from '../jwt/claim-values.ts'
+import type { BindingMode, DPoPOptions, MtlsOptions } from './sender-constraint-types.ts'
 
 /** The allowed values of a claim: a value, a list of values, or an object with the allowed values of the claim's members. */
 export type AllowedClaim = ClaimValue | readonly ClaimValue[] | { readonly [member: string]: AllowedClaim }
@@ -196,15 +197,16 @@ export interface PluginOptions<Request, Claims, User> {
    */
   isRevoked?: (claims: Claims, request: Request) => boolean | Promise<boolean>
   /**
-   * `'unchecked'`: tokens that are bound to a DPoP key (RFC 9449) are accepted without a check, as bearer tokens and with the DPoP
-   * scheme. It is for servers behind a gateway that has checked the proof. Without this option such tokens are refused.
+   * Tokens that are bound to a key (RFC 9449). `'allowed'`: unbound tokens pass as bearer tokens. `'required'`: every token must be
+   * bound. `'unchecked'`: bound tokens pass without a check, for servers behind a gateway that has checked. Without this option bound
+   * tokens are refused.
    */
-  dpop?: 'unchecked'
+  dpop?: BindingMode | DPoPOptions
   /**
-   * `'unchecked'`: tokens that are bound to a client certificate (RFC 8705) are accepted without a check. It is for servers behind a
-   * gateway that has checked the certificate. Without this option such tokens are refused.
+   * Tokens that are bound to a client certificate (RFC 8705), with the same modes as `dpop`. If both are `'required'`, either binding is
+   * enough. Without more options the certificate is that of the TLS connection.
    */
-  mtls?: 'unchecked'
+  mtls?: BindingMode | MtlsOptions<Request>
   /**
    * The claims that hold scopes: strings of space-separated scopes, or lists.
    *

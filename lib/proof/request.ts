@@ -6,4 +6,5 @@ export interface TokenRequest {
   /** As the client sent it. `url` changes with `rewriteUrl`. */
   readonly originalUrl: string
   readonly headers: IncomingHttpHeaders
+  readonly raw: { readonly socket: object }
 }

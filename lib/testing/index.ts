@@ -1,6 +1,7 @@
+export { createDPoPClient, type DPoPClient, type ProofOptions, type ProofRequest } from './dpop-client.ts'
 export { createTestIssuer, type TestIssuer } from './test-issuer.ts'
 export type { RotateOptions } from './signing-keys.ts'
 export { createTestKey, type TestJwk, type TestKey, type TestKeyOptions } from './test-key.ts'
-export type { TestClaims, TestTokenOptions } from './test-token.ts'
+export type { TestBinding, TestClaims, TestTokenOptions } from './test-token.ts'
 export type { TestIssuerOptions, TestPluginOptions } from './test-issuer-options.ts'
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from '../jwt/algorithms.ts'

@@ -11,6 +11,7 @@ import {
 import type { TestKey } from './test-key.ts'
 import {
   assertTokenOptions,
+  confirmationOf,
   encodeToken,
   withInvalidSignature,
   type TestClaims,
@@ -97,7 +98,7 @@ export class TestIssuer {
    */
   token(claims: TestClaims = {}, options: TestTokenOptions = {}): string {
     assertTokenOptions(claims, options)
-    const { header = {}, expiresIn = 600_000, key, forged } = options
+    const { header = {}, expiresIn = 600_000, key, forged, boundTo } = options
     const { algorithm = key?.algorithm ?? this.#settings.secretAlgorithm ?? this.key.algorithm } = options
     const { kid, signer } = this.#keys.signerFor(algorithm, key)
     const { audience } = this.#settings
@@ -109,6 +110,7 @@ export class TestIssuer {
       iat: Math.floor(Date.now() / 1000),
       exp: Math.floor((Date.now() + expiresIn) / 1000),
       jti: randomUUID(),
+      cnf: boundTo && confirmationOf(boundTo),
     }
     return encodeToken(
       { alg: algorithm, kid, typ: 'at+jwt', ...header },

@@ -1,5 +1,6 @@
-import { constants, createHmac, KeyObject, sign } from 'node:crypto'
+import { constants, createHmac, KeyObject, sign, X509Certificate } from 'node:crypto'
 import { canonicalAlgorithm, secretAlgorithms, type JwsAlgorithm } from '../jwt/algorithms.ts'
+import { sha256 } from '../jwt/thumbprint.ts'
 import { assertBoolean, assertRecord, invalidOption } from '../options/assert.ts'
 import { assertAlgorithm, assertOptions, keyAlgorithms, type TestKey } from './test-key.ts'
 
@@ -27,6 +28,8 @@ export interface TestClaims {
   nbf?: unknown
   /** @defaultValue a random UUID */
   jti?: unknown
+  /** What the token is bound to. @defaultValue none, or what `boundTo` says */
+  cnf?: unknown
   /** Scopes, separated by spaces. @defaultValue none */
   scope?: unknown
   [claim: string]: unknown
@@ -64,13 +67,30 @@ export interface TestTokenOptions {
    * @defaultValue false
    */
   forged?: boolean
+  /** What the token is bound to (RFC 7800). It sets the claim `cnf`. */
+  boundTo?: TestBinding
+}
+
+/** The keys that a token is bound to. A client created by `createDPoPClient` is one of these. */
+export interface TestBinding {
+  /** The thumbprint of a DPoP key (RFC 9449 section 6.1). */
+  readonly jkt?: string
+  /** A client certificate (RFC 8705 section 3.1): DER, PEM or an `X509Certificate`. */
+  readonly certificate?: string | Uint8Array | X509Certificate
+}
+
+/** The claim `cnf` of a bound token. */
+export function confirmationOf({ jkt, certificate }: TestBinding): object {
+  if (certificate === undefined) return { jkt }
+  const { raw } = certificate instanceof X509Certificate ? certificate : new X509Certificate(certificate)
+  return { jkt, 'x5t#S256': sha256(raw) }
 }
 
 /** Throws if an argument of `TestIssuer.token` is invalid. */
 export function assertTokenOptions(claims: unknown, options: TestTokenOptions): void {
   assertRecord('token.claims', claims)
-  assertOptions('token', options, ['header', 'expiresIn', 'algorithm', 'key', 'forged'])
-  const { header, expiresIn, algorithm, key, forged } = options
+  assertOptions('token', options, ['header', 'expiresIn', 'algorithm', 'key', 'forged', 'boundTo'])
+  const { header, expiresIn, algorithm, key, forged, boundTo } = options
   if (header !== undefined) assertRecord('token.header', header)
   if (expiresIn !== undefined && !Number.isSafeInteger(expiresIn)) {
     invalidOption('token.expiresIn', 'must be a whole number of milliseconds')
@@ -79,6 +99,12 @@ export function assertTokenOptions(claims: unknown, options: TestTokenOptions): 
   if (key !== undefined) assertKey('token.key', key)
   if (key !== undefined && algorithm !== undefined) {
     invalidOption('token.algorithm', 'must not be given together with "key"')
+  }
+  if (boundTo !== undefined && boundTo.jkt === undefined && boundTo.certificate === undefined) {
+    invalidOption(
+      'token.boundTo',
+      'must be a client created by createDPoPClient, or an object with a jkt or a certificate',
+    )
   }
   assertBoolean('token.forged', forged)
   if (forged === true && algorithm === 'none') {

@@ -81,8 +81,29 @@ suite('the security schemes', () => {
     })
   }
 
+  const dpop = { type: 'http', scheme: 'dpop' }
+  const baseUrl = 'https://api.example.com'
+  for (const [mode, schemes, security] of [
+    ['allowed', { bearer, dpop }, [{ bearer: [] }, { dpop: [] }]],
+    ['required', { dpop }, [{ dpop: [] }]],
+  ] as const) {
+    test(`the document has the DPoP scheme if dpop is ${mode}`, async (t) => {
+      const { components, paths } = await documentOf(
+        { issuer, audience, secret, dpop: { mode, baseUrl } },
+        (app) => app.get('/', { onRequest: app.authenticate }, async () => 'a'),
+      )
+      t.assert.deepEqual(components.securitySchemes, schemes)
+      t.assert.deepEqual(paths['/']!.get.security, security)
+    })
+  }
+
+  test('the document has no DPoP scheme if proofs are not checked', async (t) => {
+    const { components } = await documentOf({ issuer, audience, secret, dpop: 'unchecked' })
+    t.assert.deepEqual(components.securitySchemes, { bearer })
+  })
+
   test('the document has the bearer scheme if issuers is a function', (t) => {
-    const { components } = new OpenApi(() => undefined, false).security()
+    const { components } = new OpenApi(() => undefined, false, undefined).security()
     t.assert.deepEqual(components.securitySchemes, { bearer })
   })
 })

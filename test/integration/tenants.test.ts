@@ -63,7 +63,7 @@ class Api {
 /** Returns a function that verifies tokens without an application, for tests with many tokens. Its result is 'accepted' or the code of the refusal. */
 function verifier(t: TestContext, resolve: ResolveIssuer): (token: string) => Promise<string> {
   const settings = readPluginOptions({ issuers: resolve, jwks: { timeout: 60_000 } })
-  const request = { method: 'GET', originalUrl: '/', headers: {} }
+  const request = { method: 'GET', originalUrl: '/', headers: {}, raw: { socket: {} } }
   const server = new AccessTokenVerifier(settings.issuers, {
     ...settings,
     log: { warn() {}, info() {}, debug() {} },

@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fast
 import jwksAuth, { type AuthorizeOptions, type JwksAuthOptions } from '../../../lib/index.ts'
 import { refusals } from '../../../lib/errors.ts'
 import { call, createApp, readAnswer } from '../../helpers/app.ts'
+import { baseUrl, client, url } from '../../helpers/dpop.ts'
 import {
   createKeyPair,
   LocalIssuer,
@@ -155,6 +156,20 @@ const provocations: Record<string, Record<string, Provoke>> = {
     'a token that is bound to a DPoP key': signed({ claims: { cnf: { jkt: 'x'.repeat(43) } } }),
     'a token that is bound to a certificate': signed({ claims: { cnf: { 'x5t#S256': 'x'.repeat(43) } } }),
   },
+  'the DPoP scheme without a proof, or with one that fails a check': {
+    'the DPoP scheme without a proof': proven(() => undefined),
+    'a proof for another request': proven((token) => client.proof({ url: baseUrl, token })),
+  },
+  'a proof without a nonce, or with one that is no longer accepted': {
+    'a proof without a nonce': proven((token) => client.proof({ url, token }), {
+      nonce: { secret: 'x'.repeat(32) },
+    }),
+  },
+  'the store of used proofs is full or fails': {
+    'a proof while the store of used proofs fails': proven((token) => client.proof({ url, token }), {
+      replay: { add: async () => Promise.reject(new Error('no connection')) },
+    }),
+  },
   '`isRevoked` says so': {
     'a token that isRevoked reports': signed({}, { isRevoked: () => true }),
   },
@@ -185,7 +200,7 @@ suite('the answers of docs/answers.md', () => {
     for (const [title, provoke] of Object.entries(provocations[row] ?? {})) {
       test(`${title} is answered ${answer.status} ${answer.code}`, async (t: TestContext) => {
         const response = await provoke()
-        t.assert.deepEqual(readAnswer(response), answer)
+        t.assert.deepEqual(readRow(response), answer)
         t.assert.equal(response.headers['retry-after'], answer.status === 503 ? '1' : undefined)
       })
     }
@@ -201,7 +216,9 @@ suite('the answers of docs/answers.md', () => {
     const codes = Array.from(union!.matchAll(/'(\w+)'/g), ([, code]) => code)
     t.assert.deepEqual(new Set(rows.map(({ answer }) => answer.code)), new Set(codes))
     for (const { code, message, statusCode, challengeError } of Object.values(refusals)) {
-      const challenge = `Bearer realm="api"${challengeError ? `, error="${challengeError}"` : ''}`
+      const error = challengeError ? `, error="${challengeError}"` : ''
+      const isOfDPoP = /dpop/.test(challengeError ?? '')
+      const challenge = isOfDPoP ? `DPoP realm="api"${error}, algs="ES256"` : `Bearer realm="api"${error}`
       const has = rows.some(
         ({ answer }) =>
           answer.code === code &&
@@ -327,6 +344,27 @@ suite('the challenge', () => {
 function header(authorization: string | undefined, options?: Partial<JwksAuthOptions>): Provoke {
   const headers = authorization === undefined ? {} : { authorization }
   return async () => (options ? await createAppWith(options) : app).inject({ url: '/secured', headers })
+}
+
+/** A token that is bound to a key, with the DPoP scheme and what a function makes of the token as its proof. */
+function proven(makeProof: (token: string) => string | undefined, options: object = {}): Provoke {
+  return async () => {
+    const other = await createAppWith({ dpop: { baseUrl, algorithms: ['ES256'], ...options } })
+    const bound = await issuer.token({ claims: { cnf: { jkt: client.jkt } } })
+    const dpop = makeProof(bound)
+    const headers = { authorization: `DPoP ${bound}`, ...(dpop !== undefined && { dpop }) }
+    const response = await other.inject({ url: '/secured', headers })
+    await other.close()
+    return response
+  }
+}
+
+/** The answer as a row has it: of several challenges the one with the error. */
+function readRow(response: LightMyRequestResponse): unknown {
+  const answer = readAnswer(response)
+  const challenges = [answer.challenge].flat() as (string | undefined)[]
+  const challenge = challenges.find((one) => one?.includes('error=')) ?? challenges[0]
+  return { ...answer, challenge }
 }
 
 function token(bearer: string): Provoke {

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { SignJWT } from 'jose'
 import { JwksAuthError, type JwksAuthOptions } from '../../../lib/index.ts'
 import { call, createApp } from '../../helpers/app.ts'
+import { baseUrl, client, url } from '../../helpers/dpop.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
 import { createKeyPair, now, LocalIssuer, type TokenParts } from '../../helpers/issuer.ts'
 import { docs } from './documents.ts'
@@ -45,6 +46,16 @@ const counterparts: Record<string, (t: TestContext) => Promise<void>> = {
     t.assert.deepEqual(issuer.requests, ['/.well-known/openid-configuration', '/jwks'])
     t.assert.equal(await request({ iss: `${issuer.issuer}/` }), 'invalid_claims')
     t.assert.equal(await request({ iss: undefined }), 'invalid_claims')
+  },
+
+  async dpop(t) {
+    const { issuer, app, request } = await start(t, () => ({ dpop: { baseUrl } }))
+    const cnf = { jkt: client.jkt }
+    t.assert.equal(await request({ cnf }), 'invalid_binding')
+    t.assert.equal(await request(), undefined)
+    const token = await issuer.token({ claims: { cnf } })
+    const headers = client.headers({ url, token })
+    t.assert.equal((await app.inject({ url: '/secured', headers })).statusCode, 200)
   },
 
   async cache(t) {

@@ -26,7 +26,7 @@ test('every option has a section in docs/options.md, and every section is for an
   const top = namesKnown({ ...good, '': 0 }).filter(
     (name) => !['prefix', 'logLevel', 'logSerializers'].includes(name),
   )
-  const nested = ['jwks', 'cache'].flatMap((group) =>
+  const nested = ['jwks', 'cache', 'dpop', 'mtls'].flatMap((group) =>
     namesKnown({ ...good, [group]: { '': 0 } }).map((name) => `${group}.${name}`),
   )
   t.assert.deepEqual([...sections.keys()].toSorted(), [...top, ...nested].toSorted())
@@ -40,7 +40,11 @@ test('every section of docs/options.md has a type, a default and a table of erro
 })
 
 test('the defaults in docs/options.md are those of the library', (t) => {
-  const { issuers, jwks, cache, scopes, ...plugin } = readPluginOptions(good)
+  const { issuers, jwks, cache, scopes, dpop, mtls, ...plugin } = readPluginOptions({
+    ...good,
+    dpop: { baseUrl: 'https://api.example' },
+    mtls: {},
+  })
   const { clockTolerance, requiredClaims, maxTokenAge, profile } = (issuers as IssuerSettings[])[0]!.rules
   const shown = (value: unknown): string =>
     value === undefined ? 'off' : `\`${JSON.stringify(value).replaceAll('"', "'")}\``
@@ -54,6 +58,10 @@ test('the defaults in docs/options.md are those of the library', (t) => {
     decoratorName: plugin.decoratorName,
     realm: plugin.realm,
     allowInsecureIssuers: plugin.allowInsecureIssuers,
+    'dpop.mode': dpop!.mode,
+    'dpop.proofMaxAge': dpop!.proofMaxAge,
+    'dpop.maxProofs': dpop!.maxProofs,
+    'mtls.mode': mtls!.mode,
     'cache.max': cache!.max,
     'cache.maxBytes': cache!.maxBytes,
   }

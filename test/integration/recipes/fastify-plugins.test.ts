@@ -39,13 +39,16 @@ test('with @fastify/cors a preflight needs no token, and the next request needs 
     },
   })
   t.assert.equal(preflight.statusCode, 204)
-  t.assert.equal(preflight.headers['access-control-allow-headers'], 'Authorization, Content-Type')
+  t.assert.equal(preflight.headers['access-control-allow-headers'], 'Authorization, Content-Type, DPoP')
   const put = async (headers: Record<string, string>) =>
     app.inject({ method: 'PUT', url: '/me', headers: { origin, ...headers } })
   const refused = await put({})
   t.assert.equal(refused.statusCode, 401)
   t.assert.equal(refused.headers['access-control-allow-origin'], origin)
-  t.assert.equal(refused.headers['access-control-expose-headers'], 'WWW-Authenticate, Retry-After')
+  t.assert.equal(
+    refused.headers['access-control-expose-headers'],
+    'WWW-Authenticate, Retry-After, DPoP-Nonce',
+  )
   t.assert.equal(refused.headers['www-authenticate'], 'Bearer realm="api"')
   const accepted = await put({ authorization: `Bearer ${await issuer.token()}` })
   t.assert.equal(accepted.body, 'someone')

@@ -127,6 +127,7 @@ app.setErrorHandler((error, _request, reply) => {
   expectTypeOf(error.acrValues).toEqualTypeOf<string | undefined>()
   expectTypeOf(error.maxAge).toEqualTypeOf<number | undefined>()
   expectTypeOf(error.retryAfter).toEqualTypeOf<number | undefined>()
+  expectTypeOf(error.reason).toEqualTypeOf<string | undefined>()
   expectTypeOf(error.code).toEqualTypeOf<JwksAuthErrorCode>()
   // @ts-expect-error - read-only
   error.code = 'invalid_header'
@@ -142,13 +143,21 @@ expectTypeOf<JwksAuthErrorCode>().toEqualTypeOf<
   | 'invalid_audience'
   | 'invalid_claims'
   | 'invalid_binding'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'token_revoked'
   | 'insufficient_scope'
   | 'insufficient_user_authentication'
   | 'jwks_unavailable'
+  | 'replay_store_unavailable'
 >()
 expectTypeOf<ChallengeError>().toEqualTypeOf<
-  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
+  | 'insufficient_scope'
+  | 'insufficient_user_authentication'
 >()
 
 // The OpenAPI types don't need @fastify/swagger.

@@ -411,8 +411,6 @@ suite('invalid options of the plugin', () => {
     ],
     ['getToken', 'must be a function', ...each('getToken', [null, false, '', 'cookie', {}])],
     ['formatUser', 'must be a function', ...each('formatUser', [null, false, '', 'sub', {}])],
-    ['dpop', "must be 'unchecked'", ...each('dpop', [null, false, true, '', 'yes', {}])],
-    ['mtls', "must be 'unchecked'", ...each('mtls', [null, false, true, '', 'yes', {}])],
     ['isRevoked', 'must be a function', ...each('isRevoked', [null, false, '', 'jti', {}])],
 
     ['cache', 'must be { max, maxBytes } or false', ...each('cache', [null, true, 5, ''])],
