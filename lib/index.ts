@@ -1,6 +1,6 @@
 export { default, default as 'module.exports', type JwksAuth, type JwksAuthOptions } from './plugin.ts'
 export type { OpenApiSecurity, SecurityScheme } from './authorization/openapi.ts'
-export { diagnostics, type DiagnosticsEvents, type EventChannel } from './channels.ts'
+export { diagnostics, type DiagnosticsEvents, type EventChannel, type FetchAttempt } from './channels.ts'
 export type { Authorize, AuthenticateHook, AuthorizeOptions, RouteAuthorization } from './decorators.ts'
 export { authenticate, authenticateOptional, authorize } from './hooks.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'

@@ -74,15 +74,13 @@ export class ResponseReader {
   }
 
   onData(chunk: Uint8Array): void {
-    if (this.#isSettled) return
     this.#size += chunk.byteLength
     if (this.#size > this.#maxSize) this.#fail(new FetchError(`over ${this.#maxSize} bytes`))
     else this.#chunks.push(chunk)
   }
 
   onEnd(): void {
-    if (this.#isSettled || !this.#head) return
-    this.#resolve({ ...this.#head, body: Buffer.concat(this.#chunks) })
+    this.#resolve({ ...this.#head!, body: Buffer.concat(this.#chunks) })
     this.#settle()
   }
 

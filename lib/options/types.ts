@@ -61,6 +61,7 @@ export type IssuerKeys =
   | {
       /** The URL of the metadata, where it is not at a well-known place. Its `issuer` must still be equal. */
       metadataUrl: string
+      /** Not allowed: a domain has no discovery. */
       domain?: never
       jwksUri?: never
       secret?: never
@@ -70,6 +71,7 @@ export type IssuerKeys =
 export interface PublishedOrSharedKeys {
   /** The URL of the JWK Set, or up to 10 of them. The keys of all of them belong to the issuer. */
   jwksUri?: string | readonly string[]
+  /** Not allowed: nothing is discovered. */
   metadataUrl?: never
   /**
    * The shared secret of HS256, HS384 or HS512: a string (UTF-8) or bytes, at least as long as the hash. With `jwksUri`, HS tokens are

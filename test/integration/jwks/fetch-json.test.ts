@@ -389,6 +389,21 @@ suite('a dispatcher', () => {
       assert.ok(!server.requests.includes(path))
     })
 
+    test(`undici ${version}: the bytes of other requests of the process are not counted`, async () => {
+      const { Agent } = await loadUndici(version)
+      const dispatcher = new Agent()
+      const { promise: held, resolve } = withResolvers<ServerResponse>()
+      const { document } = await get((_request, response) => resolve(response), { dispatcher })
+      const long: Handler = (_request, response) => {
+        response.write(JSON.stringify('a'.repeat(400_000)).slice(0, -1))
+        void roundTrip().then(() => response.end('"'))
+      }
+      const { document: other } = await get(long, { dispatcher, maxResponseSize: 2 ** 20 })
+      await other
+      void (await held).end('[1, 2]')
+      assert.deepEqual(await document, [1, 2])
+    })
+
     test(`undici ${version}: a MockAgent answers the fetch`, async () => {
       const { MockAgent } = await loadUndici(version)
       const dispatcher = new MockAgent()

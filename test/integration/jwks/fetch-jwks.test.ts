@@ -78,8 +78,9 @@ suite('a connection that breaks before an answer', () => {
 })
 
 suite('Retry-After of the issuer', () => {
-  const later = (status: number, retryAfter: string): Handler => {
-    return (_request, response) => void response.writeHead(status, { 'retry-after': retryAfter }).end()
+  const later = (status: number, ...retryAfter: string[]): Handler => {
+    const headers = retryAfter.flatMap((value) => ['retry-after', value])
+    return (_request, response) => void response.writeHead(status, headers).end()
   }
   const inAMinute = new Date(Date.now() + 61_000).toUTCString()
 
@@ -107,6 +108,15 @@ suite('Retry-After of the issuer', () => {
         t.assert.equal(issuer.fetches === 1, most > 1)
       })
     }
+  }
+
+  for (const [client, dispatcher] of clients) {
+    test(`${client}: of two Retry-After headers the first one is respected`, async (t) => {
+      const { issuer, app } = await setUp(t, { ...(dispatcher && { dispatcher }) })
+      issuer.on('/jwks', later(429, '40', '60'))
+      const { headers } = await call(app, await issuer.token())
+      t.assert.equal(headers['retry-after'], '40')
+    })
   }
 
   test('a Retry-After is respected up to refreshInterval', async (t) => {
