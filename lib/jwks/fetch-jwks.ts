@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { FetchAttempt } from '../channels.ts'
 import { isObject } from '../jwt/json.ts'
 import { discoverJwksUri, type DiscoveredIssuer } from './discovery.ts'
@@ -25,6 +26,8 @@ export async function fetchJwks(
   options: FetchOptions,
   attempts: FetchAttempt[],
 ): Promise<unknown> {
+  // Each request listens. Node warns from the eleventh listener on.
+  setMaxListeners(0, options.signal)
   const get = (step: FetchAttempt['step'], url: URL): Promise<unknown> =>
     fetchTwice(step, url, options, attempts)
   const uris = source.jwksUris ?? [await discoverJwksUri(source, (url) => get('metadata', url))]

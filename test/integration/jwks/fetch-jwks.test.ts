@@ -142,6 +142,20 @@ suite('several JWK Sets of one issuer', () => {
     t.assert.deepEqual(issuer.requests.toSorted(), ['/one', '/two'])
   })
 
+  test('ten sets are fetched without a warning of the process', async (t) => {
+    await using issuer = await LocalIssuer.start()
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    t.after(() => process.off('warning', onWarning))
+    const jwksUri = Array<string>(10).fill(issuer.jwksUri)
+    const app = await createApp({ issuer: issuer.issuer, audience: 'api', jwksUri })
+    t.after(() => app.close())
+    t.assert.equal((await call(app, await issuer.token())).statusCode, 200)
+    t.assert.equal(issuer.fetches, 10)
+    t.assert.deepEqual(warnings, [])
+  })
+
   for (const [title, answer, reason] of [
     ['can not be fetched', sendJson({}, 500), 'HTTP 500'],
     ['is no JWK Set', sendJson({ keys: 'none' }), 'not a JWK Set'],
