@@ -23,7 +23,8 @@ const disconnected = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 export class ResponseReader {
   readonly response: Promise<RawResponse>
   readonly #maxSize: number
-  readonly #chunks: Uint8Array[] = []
+  /** Larger than what it holds. A list of chunks would take more memory: an answer may come in chunks of a byte. */
+  #body = Buffer.alloc(0)
   #size = 0
   #interimResponses = 0
   #head: Pick<RawResponse, 'status' | 'encoding'> | undefined
@@ -74,13 +75,20 @@ export class ResponseReader {
   }
 
   onData(chunk: Uint8Array): void {
-    this.#size += chunk.byteLength
-    if (this.#size > this.#maxSize) this.#fail(new FetchError(`over ${this.#maxSize} bytes`))
-    else this.#chunks.push(chunk)
+    const size = this.#size + chunk.byteLength
+    if (size > this.#maxSize) {
+      this.#fail(new FetchError(`over ${this.#maxSize} bytes`))
+      return
+    }
+    if (size > this.#body.length) {
+      this.#body = Buffer.concat([this.#body], Math.min(2 * size, this.#maxSize))
+    }
+    this.#body.set(chunk, this.#size)
+    this.#size = size
   }
 
   onEnd(): void {
-    this.#resolve({ ...this.#head!, body: Buffer.concat(this.#chunks) })
+    this.#resolve({ ...this.#head!, body: this.#body.subarray(0, this.#size) })
     this.#settle()
   }
 
@@ -97,7 +105,6 @@ export class ResponseReader {
 
   #settle(): void {
     this.#isSettled = true
-    this.#chunks.length = 0
     this.#cancel()
   }
 }

@@ -33,6 +33,17 @@ function raw(text: string): Handler {
   return (request) => void request.socket.end(text)
 }
 
+/** Repeats these chunks without end. */
+function chunked(chunks: string): Handler {
+  return ({ socket }) => {
+    const write = (): void => {
+      while (!socket.destroyed && socket.write(chunks));
+    }
+    socket.on('drain', write).write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+    write()
+  }
+}
+
 export function redirect(status: number, location: string): Handler {
   return (_request, response) => void response.writeHead(status, { location }).end(bodyText)
 }
@@ -88,15 +99,8 @@ export const hostile: Readonly<Record<string, Handler>> = {
     socket.on('drain', write)
     write()
   },
-  'has chunk extensions without end'(request) {
-    const { socket } = request
-    const chunk = Buffer.from(`1;${'a'.repeat(15_000)}\r\n \r\n`.repeat(20))
-    const write = (): void => {
-      while (!socket.destroyed && socket.write(chunk));
-    }
-    socket.on('drain', write).write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
-    write()
-  },
+  'has chunk extensions without end': chunked(`1;${'a'.repeat(15_000)}\r\n \r\n`.repeat(20)),
+  'comes in chunks of a byte': chunked('1\r\n \r\n'.repeat(10_000)),
   'is compressed and has no content and no end'(_request, response) {
     // Members of gzip without content.
     const empty = Buffer.concat(Array<Buffer>(1_000).fill(gzipSync('')))

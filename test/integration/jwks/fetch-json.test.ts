@@ -200,6 +200,7 @@ suite('a bad answer', { timeout: 30_000 }, () => {
     ['has endless headers', /^(UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/],
     ['has interim responses without end', /^no end of interim responses$/],
     ['has chunk extensions without end', /^over 327680 bytes with headers and framing$/],
+    ['comes in chunks of a byte', /^over 327680 bytes with headers and framing$/],
     ['hangs up', /^(UND_ERR_SOCKET|ECONNRESET)$/],
     ['redirects to its own origin', /^HTTP 302$/, 302],
   ]
@@ -248,6 +249,7 @@ suite('a bad answer', { timeout: 30_000 }, () => {
       'is compressed and has no content and no end',
       'has interim responses without end',
       'has chunk extensions without end',
+      'comes in chunks of a byte',
     ]) {
       test(`${client}: an answer that ${name} is read in small part, and its connection ends at once`, async () => {
         const { document, connection } = await get(hostile[name]!, { dispatcher })
