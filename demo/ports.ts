@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { ConfigError } from './config.ts'
 import type { Config } from './config.ts'
 
@@ -29,4 +32,14 @@ export async function listenOn<T>(
     if (!reason) throw error
     throw new ConfigError(`Port ${port} ${reason}. Set ${variables[name]} to another port.`, { cause: error })
   }
+}
+
+/** A port that is free now, for a server whose URL must be known before it listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }

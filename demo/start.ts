@@ -4,7 +4,7 @@ import type { Config, ConfiguredIssuer } from './config.ts'
 import type { EmbeddedIssuer } from './issuer.ts'
 import { openPage } from './page.ts'
 import type { Page, PageSettings } from './page.ts'
-import { defaultPorts, listenOn } from './ports.ts'
+import { defaultPorts, freePort, listenOn } from './ports.ts'
 import { build } from './server.ts'
 
 export interface Running {
@@ -38,8 +38,9 @@ export async function start(
     const page = config.issuer && !spaClientId ? undefined : closeLater(await startPage(config))
     const issuer = config.issuer ?? closeLater(await startEmbedded(config, page?.origin))
     const allowed = origins && page ? [page.origin, ...origins] : origins
-    const app = closeLater(await createApi('close' in issuer ? issuer.options : issuer, logger, allowed))
-    const api = await listenOn(config, 'port', (port) => app.listen({ port, host: '127.0.0.1' }))
+    const auth = 'close' in issuer ? issuer.options : issuer
+    const app = closeLater(await listenOn(config, 'port', (port) => startApi(port, auth, logger, allowed)))
+    const api = app.protectedResourceMetadata().resource
     page?.serve(pageSettings(api, issuer, spaClientId))
     return { api, page: page?.origin, issuer, app, close }
   } catch (error) {
@@ -85,6 +86,23 @@ async function startEmbedded(config: Config, page: string | undefined): Promise<
   // Loaded only if needed, because oidc-provider is slow to load.
   const { startIssuer } = await import('./issuer.ts')
   return listenOn(config, 'issuerPort', (port) => startIssuer(page, port))
+}
+
+/** The metadata of the API contains its URL, so the port is chosen before the API is built. */
+async function startApi(
+  port: number,
+  auth: Parameters<typeof build>[0],
+  ...others: [logger: FastifyServerOptions['logger'], origins: string[] | undefined]
+): Promise<FastifyInstance> {
+  const chosen = port || (await freePort())
+  const app = await createApi({ ...auth, resource: `http://127.0.0.1:${chosen}` }, ...others)
+  try {
+    await app.listen({ port: chosen, host: '127.0.0.1' })
+    return app
+  } catch (error) {
+    await app.close()
+    throw error
+  }
 }
 
 async function createApi(...args: Parameters<typeof build>): Promise<FastifyInstance> {

@@ -30,6 +30,7 @@ const kinds = {
 
 find('#api', HTMLElement).textContent = settings.api
 find('#issuer', HTMLElement).textContent = settings.issuer
+find('#metadata', HTMLAnchorElement).href = `${settings.api}/.well-known/oauth-protected-resource`
 find('#expired', HTMLElement).hidden = !settings.expiredToken
 for (const id of ['#log-in', '#again']) onClick(id, () => attempt(loginNotice, () => startLogIn()))
 onClick('#log-out', () => attempt(loginNotice, logOutEverywhere))

@@ -9,7 +9,7 @@ import { after, before, suite, test } from 'node:test'
 import { promisify } from 'node:util'
 import { build } from '../../docs/examples/mcp.ts'
 import { LocalIssuer } from '../helpers/issuer.ts'
-import { freePort } from '../helpers/port.ts'
+import { freePort } from '../../demo/ports.ts'
 
 /**
  * The scenarios of @modelcontextprotocol/conformance that a server passes without the tools, prompts and resources of its own test

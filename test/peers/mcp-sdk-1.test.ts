@@ -5,7 +5,7 @@ import { build } from '../../docs/examples/mcp.ts'
 import jwksAuth from '../../lib/index.ts'
 import { mcpRoute } from '../../lib/mcp/index.ts'
 import { McpClient, type McpSdk } from '../helpers/mcp-client.ts'
-import { freePort } from '../helpers/port.ts'
+import { freePort } from '../../demo/ports.ts'
 
 /** Version 1 of the MCP SDK, as a client and as a server. Its types are not installed with the project. */
 

@@ -142,6 +142,20 @@ suite('the page of the demo', () => {
     return other
   }
 
+  test('the demo serves the metadata of its API, which names the issuer, and the page leads to it', async (t) => {
+    const metadata = `${demo.api}/.well-known/oauth-protected-resource`
+    t.assert.deepEqual(await (await fetch(metadata)).json(), {
+      resource: demo.api,
+      authorization_servers: [issuer.issuer],
+      bearer_methods_supported: ['header'],
+    })
+    const { headers } = await fetch(`${demo.api}/secured/ping`)
+    t.assert.equal(headers.get('www-authenticate'), `Bearer realm="api", resource_metadata="${metadata}"`)
+    t.assert.match(await (await fetch(`${demo.page}/`)).text(), /id="metadata"/)
+    const script = await (await fetch(`${demo.page}/app.js`)).text()
+    t.assert.equal(script.includes('/.well-known/oauth-protected-resource'), true)
+  })
+
   test('the policy of the page allows its own files, the API and the issuer, and nothing inline', async (t) => {
     for (const path of ['/', '/app.js', '/settings.json', '/nowhere', '/../../package.json', '/?code=x']) {
       const { headers } = await fetch(demo.page + path)

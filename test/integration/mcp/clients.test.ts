@@ -4,11 +4,11 @@ import { toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { startIssuer } from '../../../demo/issuer.ts'
+import { freePort } from '../../../demo/ports.ts'
 import { build } from '../../../docs/examples/mcp.ts'
 import jwksAuth from '../../../lib/index.ts'
 import { mcpRoute } from '../../../lib/mcp/index.ts'
 import { McpClient } from '../../helpers/mcp-client.ts'
-import { freePort } from '../../helpers/port.ts'
 
 /** Real clients that know nothing but the URL of an MCP server, and an oidc-provider that registers them. */
 

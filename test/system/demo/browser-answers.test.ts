@@ -76,7 +76,7 @@ test(
       t.assert.equal(refused.status, '403 Forbidden')
       t.assert.equal(
         refused.challenge,
-        'Bearer realm="api", error="insufficient_scope", scope="read:reports"',
+        `Bearer realm="api", error="insufficient_scope", scope="read:reports", resource_metadata="${demo.api}/.well-known/oauth-protected-resource"`,
       )
       const before = await page.locator('#raw').textContent()
       await page.getByRole('button', { name: 'Get a token with read:reports' }).click()

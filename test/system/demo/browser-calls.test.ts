@@ -3,10 +3,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { call, embedded, logIn, open, skip, startDemo } from '../../helpers/chromium.ts'
+import { call, embedded, logIn, open, skip, startDemo, type TestDemo } from '../../helpers/chromium.ts'
 import { publicBody, securedBody } from '../../helpers/demo-words.ts'
 
-const invalid = 'Bearer realm="api", error="invalid_token"'
+/** The parameter of every challenge of the demo. */
+function metadataOf({ api }: TestDemo): string {
+  return `resource_metadata="${api}/.well-known/oauth-protected-resource"`
+}
 
 function refusal(code: string, description: string): string {
   return JSON.stringify({ code, description }, null, 2)
@@ -30,11 +33,13 @@ suite('calls from the page to the API', { skip }, () => {
       t.assert.deepEqual(rest, [])
     })
 
+    const metadata = metadataOf(demo)
+    const invalid = `Bearer realm="api", error="invalid_token", ${metadata}`
     const missing = refusal('authorization_header_missing', 'Authorization header is expected')
     const forged = refusal('token_invalid_signature', 'token signature is invalid')
     const expired = refusal('token_expired', 'token is expired')
     const rows: [token: string, status: string, challenge: string | undefined, body: string][] = [
-      ['No token', '401 Unauthorized', 'Bearer realm="api"', missing],
+      ['No token', '401 Unauthorized', `Bearer realm="api", ${metadata}`, missing],
       ['Your token', '200 OK', undefined, securedBody],
       ['Tampered token', '401 Unauthorized', invalid, forged],
       ['Expired token', '401 Unauthorized', invalid, expired],
@@ -86,9 +91,12 @@ suite('calls from another origin', { skip }, () => {
 
   test('a page of any origin can call the API and read its challenge by default', async (t) => {
     const page = await open(t)
-    const { api } = await startDemo(t)
+    const demo = await startDemo(t)
     await page.goto(await foreignOrigin(t))
-    t.assert.deepEqual(await page.evaluate(fetching(`${api}/secured/ping`, withToken)), [401, invalid])
+    t.assert.deepEqual(await page.evaluate(fetching(`${demo.api}/secured/ping`, withToken)), [
+      401,
+      `Bearer realm="api", error="invalid_token", ${metadataOf(demo)}`,
+    ])
   })
 
   test('the browser blocks a page whose origin is not in CORS_ORIGIN', async (t) => {

@@ -24,7 +24,10 @@ suite('the demo without configuration', () => {
       code: 'authorization_header_missing',
       description: 'Authorization header is expected',
     })
-    t.assert.match(refused?.head ?? '', /^www-authenticate: Bearer realm="api"\r?$/im)
+    t.assert.match(
+      refused?.head ?? '',
+      /^www-authenticate: Bearer realm="api", resource_metadata="[^"]+"\r?$/im,
+    )
     t.assert.equal(accepted?.status, 200)
     t.assert.equal(accepted?.body, securedBody)
     t.assert.deepEqual(rest, [])
@@ -54,7 +57,11 @@ suite('the demo without configuration', () => {
     t.assert.equal(response.status, 401)
     t.assert.equal(response.headers.get('access-control-allow-origin'), '*')
     t.assert.equal(response.headers.get('access-control-expose-headers'), 'WWW-Authenticate')
-    t.assert.equal(response.headers.get('www-authenticate'), 'Bearer realm="api"')
+    const metadata = `${api}/.well-known/oauth-protected-resource`
+    t.assert.equal(
+      response.headers.get('www-authenticate'),
+      `Bearer realm="api", resource_metadata="${metadata}"`,
+    )
   })
 
   test('SIGTERM ends the demo with exit code 0 while connections are open', async (t) => {

@@ -1,9 +1,9 @@
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as sdk from '@modelcontextprotocol/client'
+import { freePort } from '../../../demo/ports.ts'
 import { Demo } from '../../helpers/demo-process.ts'
 import { McpClient } from '../../helpers/mcp-client.ts'
-import { freePort } from '../../helpers/port.ts'
 
 test('a client can log in to the MCP server of npm run demo:mcp and call a tool, and the demo ends on SIGTERM', async (t) => {
   const port = await freePort()
