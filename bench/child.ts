@@ -21,8 +21,15 @@ export interface RunningChild extends RunningServer {
 
 /** The environment of a process that accepts the issuer's certificate. */
 export function environment({ certificate }: Issuer): ForkOptions['env'] {
-  const { PATH, BENCH_OTHER_BUILD } = process.env
-  return { PATH, BENCH_OTHER_BUILD, NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: certificate.path }
+  const { PATH, BENCH_OTHER_BUILD, BENCH_STORE, BENCH_TIME } = process.env
+  return {
+    PATH,
+    BENCH_OTHER_BUILD,
+    BENCH_STORE,
+    BENCH_TIME,
+    NODE_ENV: 'production',
+    NODE_EXTRA_CA_CERTS: certificate.path,
+  }
 }
 
 /**

@@ -2,7 +2,8 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 
 // Loaded before a contestant, so that days pass for it in seconds. The header x-clock-advance of a request moves every clock that a library may
-// read, before the request is handled, and calls the timers that are due then. Until the first such header the clocks are the real ones.
+// read, before the request is handled, and calls the timers that are due then. Until the first such header the clocks are the real ones. Then the
+// wall clock stands at the time BENCH_TIME, if it is set.
 
 /** How far the clocks have been moved. From the first time on they stand still between two moves. */
 let moved: { milliseconds: number } | undefined
@@ -17,7 +18,8 @@ function stoppable(tell: () => number): () => number {
   return () => (moved ? (stoppedAt ??= tell()) + moved.milliseconds : tell())
 }
 
-Date.now = stoppable(now)
+const { BENCH_TIME: time } = process.env
+Date.now = stoppable(() => (moved && time !== undefined ? Number(time) : now()))
 performance.now = stoppable(monotonic)
 globalThis.Date = new Proxy(Date, {
   construct: (target, args: [], newTarget: typeof Date) =>

@@ -17,13 +17,17 @@ export interface FetchAttempt {
  * `kid`s of its keys. A `kid` is cut to 64 characters, because a client chooses the one of a refused token. Times are milliseconds.
  */
 export interface DiagnosticsEvents {
-  /** `fastify-jwks-auth:keys-fetched`: an issuer answered with a usable JWK Set. */
+  /** `fastify-jwks-auth:keys-fetched`: an issuer answered with a usable JWK Set, or `jwks.store` had a newer one. */
   keysFetched: {
     /** As it is configured. */
     readonly issuer: string
     /** Of the keys in the answer. */
     readonly kids: readonly string[]
-    /** Time of the fetch, discovery included. */
+    /** With `jwks.store`: whether the answer came from the issuer, or from another process through the store. */
+    readonly source?: 'issuer' | 'store'
+    /** With `jwks.store`: time since the issuer was asked, by whichever process. */
+    readonly age?: number
+    /** Time of the fetch, discovery included, or of the search in the store. */
     readonly duration: number
   }
   /** `fastify-jwks-auth:refresh-failed`: the keys of an issuer could not be fetched. */

@@ -5,6 +5,7 @@ export type { Authorize, AuthenticateHook, AuthorizeOptions, RouteAuthorization 
 export { authenticate, authenticateOptional, authorize } from './hooks.ts'
 export { JwksAuthError, type ChallengeError, type JwksAuthErrorCode } from './errors.ts'
 export type { ProtectedResourceMetadata } from './http/resource-metadata.ts'
+export type { JwksStore } from './jwks/jwks-store.ts'
 export type { KeyStatus } from './jwks/jwks-state.ts'
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './jwt/algorithms.ts'
 export type { ClaimValue } from './jwt/claim-values.ts'

@@ -38,6 +38,11 @@ export const tokenWithoutKid: string =
   'a token without kid was refused, because not exactly one key of the issuer fits its algorithm; if the issuer makes ' +
   'such tokens, configure the issuer to put a kid into the header and into the JWK Set (RFC 7515 section 4.1.4)'
 
+// The store of keys
+export const storeFailed: string = 'jwks.store fails, so the keys are neither read from it nor shared'
+export const storeRecovered: string = 'jwks.store works again'
+export const storedKeysIgnored: string = 'stored keys are ignored'
+
 // The function `issuers`
 export const otherIssuer: string =
   'the function "issuers" returned the options of another issuer than the one it was called with; ' +

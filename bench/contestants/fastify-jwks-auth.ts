@@ -28,5 +28,14 @@ function otherBuild(): URL {
 export const plain: Contestant = recipe(() => own, {})
 /** Without the cache of verified tokens. */
 export const uncached: Contestant = recipe(() => own, { cache: false })
+/** With the keys in the directory BENCH_STORE. */
+export const stored: Contestant = {
+  async start(data) {
+    const file = new URL('../../../dist/stores/file.js', import.meta.url)
+    const { fileStore } = (await import(file.href)) as typeof import('../../dist/stores/file.js')
+    const store = fileStore(process.env.BENCH_STORE ?? '')
+    return recipe(() => own, { jwks: { store, storeSecret: 's'.repeat(32) } }).start(data)
+  },
+}
 export const other: Contestant = recipe(otherBuild, {})
 export const otherUncached: Contestant = recipe(otherBuild, { cache: false })

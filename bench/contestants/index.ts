@@ -7,6 +7,7 @@ export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = 
   'fast-jwt, one key': async () => (await import('./fast-jwt.ts')).plain,
   'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
   'fastify-jwks-auth, no cache': async () => (await import('./fastify-jwks-auth.ts')).uncached,
+  'fastify-jwks-auth, store': async () => (await import('./fastify-jwks-auth.ts')).stored,
   'fastify-jwks-auth, other build': async () => (await import('./fastify-jwks-auth.ts')).other,
   'fastify-jwks-auth, other build, no cache': async () =>
     (await import('./fastify-jwks-auth.ts')).otherUncached,

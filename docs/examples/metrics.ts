@@ -56,7 +56,9 @@ export function measure(app: FastifyInstance): Registry {
     accepted.observe({ issuer, cached: String(cached) }, duration / 1000),
   )
   on(diagnostics.tokenRefused, ({ issuer = '', code }) => refused.inc({ issuer, code }))
-  on(diagnostics.keysFetched, ({ issuer }) => fetches.inc({ issuer, outcome: 'answered' }))
+  on(diagnostics.keysFetched, ({ issuer, source }) =>
+    fetches.inc({ issuer, outcome: source === 'store' ? 'shared' : 'answered' }),
+  )
   on(diagnostics.refreshFailed, ({ issuer }) => fetches.inc({ issuer, outcome: 'failed' }))
   on(diagnostics.servedStale, ({ issuer }) => stale.inc({ issuer }))
   on(diagnostics.unknownKid, ({ issuer }) => unknown.inc({ issuer }))

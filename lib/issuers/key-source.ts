@@ -87,12 +87,19 @@ export class PublishedKeys implements KeySource {
 
   constructor(settings: IssuerSettings, context: IssuerContext) {
     const { jwks, log, onRemoved } = context
+    const { jwksUris, metadataUrl } = settings
     this.#rules = settings.rules
     this.#remote = new RemoteJwks({
       ...jwks,
       issuer: settings.issuer,
       log,
       fetchJwks: (signal, attempts) => fetchJwks(settings, { ...jwks, signal }, attempts),
+      shared: jwks.store && {
+        ...jwks.store,
+        location: String(jwksUris ?? metadataUrl ?? 'discovered'),
+        // Some characters take more than one byte in an answer, or more than one character in an entry.
+        maxLength: 2 * jwks.maxResponseSize * (jwksUris?.length ?? 1) + 10_000,
+      },
       onUpdate: (keys) => {
         // Another set may lead to another result for any token.
         this.endFreshness()

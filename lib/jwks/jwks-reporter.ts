@@ -3,6 +3,7 @@ import { diagnostics, truncateKid, type FetchAttempt } from '../channels.ts'
 import * as messages from '../log.ts'
 import type { Log } from '../log.ts'
 import { printableIssuer } from './issuer-diff.ts'
+import type { KeySource } from './jwks-state.ts'
 import { normalReasons, type SkippedKey, type VerificationKey } from './jwk.ts'
 
 /** A good answer of an issuer. */
@@ -20,6 +21,14 @@ interface FetchFailure {
   readonly skipped?: readonly SkippedKey[]
 }
 
+/** How an answer was found. Times are milliseconds. */
+interface Origin {
+  readonly duration: number
+  /** Undefined without a store. */
+  readonly source?: KeySource
+  readonly age?: number
+}
+
 /** Maximum number of keys in a log line. */
 const maxListed = 20
 
@@ -34,6 +43,8 @@ export class JwksReporter {
   #otherKeys = 0
   #isOutageLogged = false
   #isMissingKidLogged = false
+  #isStoreFailureLogged = false
+  readonly #loggedReasons = new Set<string>()
 
   constructor(issuer: string, log: Log) {
     this.#issuer = issuer
@@ -41,13 +52,15 @@ export class JwksReporter {
   }
 
   /** @param removed - The keys that the issuer no longer publishes. */
-  fetched({ kids, skipped }: Answer, removed: readonly VerificationKey[], duration: number): void {
+  fetched({ kids, skipped }: Answer, removed: readonly VerificationKey[], origin: Origin): void {
     const issuer = this.#issuer
-    if (this.#isOutageLogged) this.#log.info({ issuer }, messages.fetchRecovered)
-    this.#isOutageLogged = false
+    if (origin.source !== 'store') {
+      if (this.#isOutageLogged) this.#log.info({ issuer }, messages.fetchRecovered)
+      this.#isOutageLogged = false
+    }
     this.#logSkipped(skipped)
     if (diagnostics.keysFetched.hasSubscribers) {
-      diagnostics.keysFetched.publish({ issuer, kids: kids.map((kid) => truncateKid(kid)), duration })
+      diagnostics.keysFetched.publish({ issuer, kids: kids.map((kid) => truncateKid(kid)), ...origin })
     }
     // A key without alg counts once for each algorithm that it fits.
     for (const kid of new Set(removed.map((key) => key.kid))) {
@@ -68,6 +81,23 @@ export class JwksReporter {
     if (!this.#isOutageLogged) this.#log.warn(details, messages.fetchFailed)
     this.#isOutageLogged = true
     diagnostics.refreshFailed.publish({ issuer, reason, attempts, duration })
+  }
+
+  storeFailed(reason: string): void {
+    if (!this.#isStoreFailureLogged) this.#log.warn({ issuer: this.#issuer, reason }, messages.storeFailed)
+    this.#isStoreFailureLogged = true
+  }
+
+  storeWorks(): void {
+    if (this.#isStoreFailureLogged) this.#log.info({ issuer: this.#issuer }, messages.storeRecovered)
+    this.#isStoreFailureLogged = false
+  }
+
+  /** Logs each reason once. */
+  storedKeysIgnored(reason: string): void {
+    if (this.#loggedReasons.has(reason)) return
+    this.#loggedReasons.add(reason)
+    this.#log.warn({ issuer: this.#issuer, reason }, messages.storedKeysIgnored)
   }
 
   servedStale(kid: string | undefined, age: number): void {

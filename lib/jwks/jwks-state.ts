@@ -14,6 +14,9 @@ export interface JwksStateOptions {
   readonly timeout: number
 }
 
+/** Where the keys came from. */
+export type KeySource = 'issuer' | 'store'
+
 /** The state of an issuer's keys, for a readiness route or a dashboard. */
 export interface KeyStatus {
   /** As it is configured. */
@@ -27,14 +30,18 @@ export interface KeyStatus {
   readonly state: 'idle' | 'fresh' | 'stale' | 'unavailable'
   /** The `kid`s of the known keys, cut to 64 characters. */
   readonly kids: readonly string[]
-  /** Milliseconds since the last good answer was requested. Undefined before the first. */
+  /** Milliseconds since the last good answer was requested, by whichever process. Undefined before the first. */
   readonly age: number | undefined
+  /** With `jwks.store`: whether the last good answer came from the issuer, or from another process through the store. */
+  readonly source?: KeySource
   /** Why the issuer can't be reached. Undefined if the last fetch succeeded. */
   readonly reason: string | undefined
 }
 
 /** Under traffic, keys are refreshed after this part of the interval, so that no request has to wait. */
 const refreshAhead = 0.75
+/** After this part of the interval it is noticed that another process has not refreshed the keys. */
+const refreshRetry = 0.05
 
 /** The last good answer of an issuer, and how long it may be used. All times are readings of one clock that is never set back. */
 export class JwksState {
@@ -46,6 +53,8 @@ export class JwksState {
   current: JwkSet | undefined
   /** When the last good answer was requested. */
   #fetchedAt = -Infinity
+  #refreshAt = -Infinity
+  #source: { source?: KeySource } = {}
 
   constructor(options: JwksStateOptions) {
     const { refreshInterval, maxStale, timeout } = options
@@ -59,7 +68,16 @@ export class JwksState {
 
   /** Until when the last good answer needs no refresh. */
   get freshUntil(): number {
-    return this.#fetchedAt + this.#interval * refreshAhead
+    return this.#refreshAt
+  }
+
+  /** How long a set can be used at most. */
+  get maxAge(): number {
+    return Math.max(this.#interval, this.#options.maxStale)
+  }
+
+  isFresh(now: number): boolean {
+    return now - this.#fetchedAt < this.#interval
   }
 
   /**
@@ -86,15 +104,23 @@ export class JwksState {
   }
 
   isRefreshDue(now: number): boolean {
-    return now >= this.freshUntil && this.backoff.mayRetry(now)
+    return now >= this.#refreshAt && this.backoff.mayRetry(now)
+  }
+
+  /** Leaves the refresh to another process for a while. */
+  postponeRefresh(now: number): void {
+    this.#refreshAt = Math.min(now + this.#interval * refreshRetry, this.#fetchedAt + this.#interval)
   }
 
   /** @returns The keys that the issuer no longer publishes. */
-  update(set: JwkSet, fetchedAt: number): VerificationKey[] {
+  update(set: JwkSet, fetchedAt: number, source?: KeySource): VerificationKey[] {
     const removed = this.current ? set.removedSince(this.current) : []
     this.current = set
+    this.#source = source === undefined ? {} : { source }
     this.#fetchedAt = fetchedAt
-    this.backoff.reset()
+    this.#refreshAt = fetchedAt + this.#interval * refreshAhead
+    // Keys from a store may be older than the outage.
+    if (fetchedAt >= this.backoff.lastFailureAt) this.backoff.reset()
     return removed
   }
 
@@ -104,6 +130,7 @@ export class JwksState {
       state: this.#stateAt(now),
       kids: (this.current?.kids ?? []).map((kid) => truncateKid(kid)),
       age: this.current && now - this.#fetchedAt,
+      ...this.#source,
       reason: this.backoff.active ? this.backoff.reason : undefined,
     }
   }

@@ -5,10 +5,10 @@ import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import type { Log } from '../log.ts'
 import type { VerificationKey } from './jwk.ts'
 import type { JwkSet } from './jwk-set.ts'
+import { FetchLimiter } from './fetch-limiter.ts'
 import { JwksFetcher, type JwksFetcherOptions } from './jwks-fetcher.ts'
 import { JwksReporter } from './jwks-reporter.ts'
 import { JwksState, type JwksStateOptions, type KeyStatus } from './jwks-state.ts'
-import { UnknownKidLimiter } from './unknown-kid-limiter.ts'
 
 /** Times are milliseconds. */
 export interface RemoteJwksOptions extends JwksStateOptions, JwksFetcherOptions {
@@ -18,6 +18,11 @@ export interface RemoteJwksOptions extends JwksStateOptions, JwksFetcherOptions 
   /** A clock that is never set back. */
   readonly now?: () => number
 }
+
+/** The number of fetches that all unknown `kid`s of an issuer may cause in one cooldown. */
+const maxUnknownKids = 2
+/** The same for tokens whose signature fails. */
+const maxFailedSignatures = 1
 
 /** The keys that may have signed a token, or why there are none. */
 export type KeyResult =
@@ -42,20 +47,26 @@ export type KeyResult =
 export class RemoteJwks {
   readonly #options: RemoteJwksOptions
   readonly #now: () => number
-  readonly #limiter: UnknownKidLimiter
+  readonly #unknownKids: FetchLimiter
+  readonly #failedSignatures: FetchLimiter
   readonly #state: JwksState
   readonly #reporter: JwksReporter
   readonly #fetcher: JwksFetcher
-  /** When a failed signature caused a fetch last. */
-  #refetchedAt = -Infinity
 
   constructor(options: RemoteJwksOptions) {
     this.#options = options
     this.#now = options.now ?? elapsedTime
-    this.#limiter = new UnknownKidLimiter(options.cooldown)
+    this.#unknownKids = new FetchLimiter(options.cooldown, maxUnknownKids)
+    this.#failedSignatures = new FetchLimiter(options.cooldown, maxFailedSignatures)
     this.#state = new JwksState(options)
     this.#reporter = new JwksReporter(options.issuer, options.log)
-    this.#fetcher = new JwksFetcher(options, this.#state, this.#reporter, this.#now)
+    this.#fetcher = new JwksFetcher(options, {
+      state: this.#state,
+      reporter: this.#reporter,
+      unknownKids: this.#unknownKids,
+      failedSignatures: this.#failedSignatures,
+      now: this.#now,
+    })
   }
 
   /**
@@ -79,7 +90,7 @@ export class RemoteJwks {
     alg: AsymmetricAlgorithm,
     tried: readonly VerificationKey[],
   ): MaybePromise<readonly VerificationKey[]> {
-    if (this.#state.backoff.active || !(this.#fetcher.inFlight || this.#mayRefetch())) return []
+    if (this.#state.backoff.active || !(this.#fetcher.inFlight || this.#mayRefetch(kid))) return []
     return this.#fetchReplacement(kid, alg, tried)
   }
 
@@ -102,6 +113,8 @@ export class RemoteJwks {
   /** Fetches the keys unless they are known. */
   async prefetch(): Promise<void> {
     if (this.#state.usable(this.#now()) || (await this.#fetcher.fetch())) return
+    // Keys of a store.
+    if (this.#state.usableInOutage(this.#now())) return
     throw new Error(`fastify-jwks-auth: no keys of ${this.#options.issuer}: ${this.#state.backoff.reason}`)
   }
 
@@ -115,7 +128,7 @@ export class RemoteJwks {
     const now = this.#now()
     const set = this.#state.usable(now)
     const result = findIn(set, kid, alg, this.#state.staleAge(now))
-    if ('missing' in result) return this.#isLimited(kid, now) ? result : this.#fetchFor(kid, alg)
+    if ('missing' in result) return this.#isRefused(kid, now) ? result : this.#fetchFor(kid, alg)
     if (this.#state.isRefreshDue(now)) void this.#fetcher.fetch()
     return result
   }
@@ -129,10 +142,15 @@ export class RemoteJwks {
     return result
   }
 
+  /** Whether an unknown `kid` is refused without waiting. With a store, another process may have learnt it. */
+  #isRefused(kid: string | undefined, now: number): boolean {
+    return !this.#fetcher.isShared && !this.#fetcher.inFlight && this.#isLimited(kid, now)
+  }
+
   /** Whether an unknown `kid` causes no fetch, because the limit is reached and no fetch is needed for another reason. */
   #isLimited(kid: string | undefined, now: number): boolean {
-    if (this.#fetcher.inFlight || this.#state.backoff.active || !this.#state.usable(now)) return false
-    return !this.#limiter.allows(kid, now)
+    if (this.#state.backoff.active || !this.#state.usable(now)) return false
+    return !this.#unknownKids.allows(kid, now)
   }
 
   async #fetchFor(kid: string | undefined, alg: AsymmetricAlgorithm): Promise<KeyResult> {
@@ -143,17 +161,25 @@ export class RemoteJwks {
       if ('keys' in result) return result
     }
     const now = this.#now()
-    const known = findIn(this.#state.current, kid, alg)
-    if (this.#isLimited(kid, now)) return known
+    if (this.#isRefused(kid, now)) return findIn(this.#state.current, kid, alg)
     if (!this.#fetcher.inFlight && !this.#state.backoff.mayRetry(now)) return this.#findInOutage(kid, alg)
-    const isCounted = this.#state.current !== undefined && 'missing' in known && !this.#fetcher.inFlight
-    if (!(await this.#fetcher.fetch())) return this.#findInOutage(kid, alg)
-    if (isCounted) this.#limiter.add(kid, now)
-    return findIn(this.#state.current, kid, alg)
+    const isUnknown = (): boolean =>
+      this.#state.current !== undefined && 'missing' in findIn(this.#state.current, kid, alg)
+    let isCounted = isUnknown()
+    const fetched = await this.#fetcher.fetch({
+      isMet: () => {
+        isCounted = isUnknown()
+        return !isCounted || this.#isLimited(kid, this.#now())
+      },
+      count: () => {
+        if (isCounted) this.#unknownKids.add(kid, now)
+      },
+    })
+    return fetched ? findIn(this.#state.current, kid, alg) : this.#findInOutage(kid, alg)
   }
 
-  #mayRefetch(): boolean {
-    return this.#now() - this.#refetchedAt >= this.#options.cooldown
+  #mayRefetch(kid: string | undefined): boolean {
+    return this.#failedSignatures.allows(kid, this.#now())
   }
 
   async #fetchReplacement(
@@ -166,9 +192,11 @@ export class RemoteJwks {
     // As above, the answer of a fetch in flight may be too old.
     await this.#fetcher.inFlight
     const keys = findNew()
-    if (keys.length > 0 || this.#state.backoff.active || !this.#mayRefetch()) return keys
-    this.#refetchedAt = this.#now()
-    await this.#fetcher.fetch()
+    if (keys.length > 0 || this.#state.backoff.active || !this.#mayRefetch(kid)) return keys
+    await this.#fetcher.fetch({
+      isMet: () => findNew().length > 0 || !this.#mayRefetch(kid),
+      count: () => this.#failedSignatures.add(kid, this.#now()),
+    })
     return findNew()
   }
 

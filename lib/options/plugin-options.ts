@@ -1,5 +1,6 @@
 import type { ProtectedResourceMetadata } from '../http/resource-metadata.ts'
 import type { Dispatcher } from '../jwks/dispatcher-client.ts'
+import type { StoreSettings } from '../jwks/shared-jwks.ts'
 import {
   assertBoolean,
   assertFunction,
@@ -19,6 +20,7 @@ import {
 } from './sender-constraint-options.ts'
 import { isHttpUrl, readResource, type ResourceSettings } from './resource.ts'
 import { readScopeOptions, type ScopeSettings } from './scope-options.ts'
+import { readStore } from './store.ts'
 import type { CacheOptions, JwksOptions, OneOrMoreIssuers, PluginOptions, ResolveIssuer } from './types.ts'
 
 /** The checked options of `jwks`, with defaults. Times are milliseconds. */
@@ -30,6 +32,8 @@ export interface JwksSettings {
   readonly maxResponseSize: number
   readonly dispatcher: Dispatcher | undefined
   readonly prefetch: boolean
+  /** Undefined without a store. */
+  readonly store: StoreSettings | undefined
 }
 
 /** The limits of the cache of verified tokens. */
@@ -84,6 +88,8 @@ const jwksNames = {
   maxResponseSize: true,
   dispatcher: true,
   prefetch: true,
+  store: true,
+  storeSecret: true,
 } satisfies Names<JwksOptions>
 const cacheNames = { max: true, maxBytes: true } satisfies Names<CacheOptions>
 
@@ -208,6 +214,7 @@ function readJwksOptions(jwks: unknown = {}): JwksSettings {
     maxResponseSize: number('maxResponseSize', 1_048_576, 1, 'bytes'),
     dispatcher: dispatcher as Dispatcher | undefined,
     prefetch: prefetch === true,
+    store: readStore(jwks.store, jwks.storeSecret),
   })
 }
 

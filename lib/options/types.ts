@@ -1,5 +1,6 @@
 import type { ProtectedResourceMetadata } from '../http/resource-metadata.ts'
 import type { Dispatcher } from '../jwks/dispatcher-client.ts'
+import type { JwksStore } from '../jwks/jwks-store.ts'
 import type { JwsAlgorithm } from '../jwt/algorithms.ts'
 import type { ClaimValue } from '../jwt/claim-values.ts'
 import type { BindingMode, DPoPOptions, MtlsOptions } from './sender-constraint-types.ts'
@@ -149,6 +150,16 @@ export interface JwksOptions {
    * @defaultValue false
    */
   prefetch?: boolean
+  /**
+   * Where processes share keys, and keep them for their next start: `redisStore(client)` of `fastify-jwks-auth/redis`,
+   * `fileStore(directory)` of `fastify-jwks-auth/file`, or an object of your own. Needs `storeSecret`.
+   */
+  store?: JwksStore
+  /**
+   * Authenticates what is stored. Without it, somebody who can write to the store could add keys. A string (UTF-8) or bytes, at least
+   * 32 of them, the same for all processes.
+   */
+  storeSecret?: string | Uint8Array
 }
 
 /** Limits of the cache of verified tokens. */

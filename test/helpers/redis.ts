@@ -13,6 +13,9 @@ export const { skip } = server
 export interface Redis {
   /** Its Unix socket. */
   path: string
+  /** Stops its process until it is resumed (SIGSTOP): connections stay open, and nothing is answered. */
+  hang(): void
+  resume(): void
   stop(): Promise<void>
 }
 
@@ -45,8 +48,10 @@ export async function startRedis(): Promise<Redis> {
   }
   return {
     path,
+    hang: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     async stop() {
-      child.kill()
+      child.kill('SIGKILL')
       await ended
       rmSync(directory, { recursive: true, force: true })
     },

@@ -64,10 +64,13 @@ suite('the packed package, installed by a user', () => {
     ])
   })
 
-  test('the store in Redis loads nothing but the assertions about options', (t) => {
-    const loaded = loadedBy(join(dist, 'stores/redis.js'))
-    t.assert.deepEqual([...loaded], [join(dist, 'stores/redis.js'), join(dist, 'options/assert.js')])
-  })
+  for (const name of ['redis', 'file']) {
+    test(`the store ${name} loads nothing but modules of Node and the assertions about options`, (t) => {
+      const file = join(dist, `stores/${name}.js`)
+      const others = [...loadedBy(file)].filter((module) => !module.startsWith('node:'))
+      t.assert.deepEqual(others, [file, join(dist, 'options/assert.js')])
+    })
+  }
 
   test('the entry for MCP loads no SDK, and shares the modules of the plugin', (t) => {
     const plugin = loadedBy(join(dist, 'index.js'))

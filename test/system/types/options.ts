@@ -11,6 +11,8 @@ import type {
   JwsAlgorithm,
   SecretAlgorithm,
 } from '../../../lib/index.ts'
+import { fileStore } from '../../../lib/stores/file.ts'
+import { redisStore } from '../../../lib/stores/redis.ts'
 
 /** Is only compiled: the options that the types accept and refuse. */
 
@@ -180,6 +182,15 @@ const jwks: JwksOptions = {
   prefetch: true,
 }
 accept({ issuer, audience, jwks, realm: 'ping', allowInsecureIssuers: true })
+const storeSecret = secret
+accept({ issuer, audience, jwks: { store: new Map<string, string>(), storeSecret } })
+accept({ issuer, audience, jwks: { store: { get: async () => null, set: async () => {} }, storeSecret } })
+accept({ issuer, audience, jwks: { store: redisStore({ sendCommand: async () => null }), storeSecret } })
+accept({ issuer, audience, jwks: { store: fileStore('/var/cache/api'), storeSecret: new Uint8Array(32) } })
+// @ts-expect-error - a store returns text
+accept({ issuer, audience, jwks: { store: new Map<string, number>(), storeSecret } })
+// @ts-expect-error - a store has both functions
+accept({ issuer, audience, jwks: { store: { get: () => null }, storeSecret } })
 // @ts-expect-error - no such option
 accept({ issuer, audience, audiences: [audience] })
 // @ts-expect-error - no such option

@@ -29,6 +29,17 @@ async function lastFound(issuer: ScriptedIssuer, until: number, step: number): P
 }
 
 suite('an issuer that does not answer', () => {
+  test('an answer that comes after the timeout is not used', async () => {
+    let answer: (document: unknown) => void = () => {}
+    const ignoresTheSignal = (): Promise<unknown> => new Promise((resolve) => (answer = resolve))
+    const issuer = new ScriptedIssuer([], { fetchJwks: ignoresTheSignal, timeout: 20 })
+    assert.equal(await issuer.ask('one'), unavailable)
+    answer({ keys: [one] })
+    await setImmediate()
+    await setImmediate()
+    assert.deepEqual(issuer.remote.status().kids, [])
+  })
+
   test('a request is refused with 503 and a Retry-After if no key is known', async () => {
     const issuer = new ScriptedIssuer([one])
     issuer.failure = 'ECONNREFUSED'

@@ -35,7 +35,8 @@ const issuerNames =
 const pluginNames =
   'issuers, jwks, cache, realm, global, scopeClaims, impliedScopes, decoratorName, getToken, formatUser, isRevoked, dpop, mtls, resource, serveMetadata'
 const fastifyNames = 'prefix, logLevel, logSerializers'
-const jwksNames = 'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch'
+const jwksNames =
+  'refreshInterval, maxStale, cooldown, timeout, maxResponseSize, dispatcher, prefetch, store, storeSecret'
 
 /** Values of other types than a number, and numbers that are not whole or not positive. */
 const noWholeNumber = [-1, 0.5, NaN, Infinity, 2 ** 53, '5000', '', null, true, 5n]
@@ -436,6 +437,32 @@ suite('invalid options of the plugin', () => {
     ],
     ['jwks.prefetch', 'must be true or false', ...each('prefetch', [null, '', 'true', 1, {}]).map(inJwks)],
     [
+      'jwks.store',
+      'must be an object with the functions get and set, such as redisStore(client)',
+      ...each('store', [
+        null,
+        false,
+        '',
+        'redis://host',
+        {},
+        new Map([['get', 1]]).values(),
+        { get() {} },
+      ]).map((jwks) => inJwks({ ...jwks, storeSecret: 's'.repeat(32) })),
+    ],
+    [
+      'jwks.storeSecret',
+      'must be a string or a Uint8Array of at least 32 bytes',
+      ...each('storeSecret', [null, '', 1, {}, 's'.repeat(31), new Uint8Array(31)]).map((jwks) =>
+        inJwks({ ...jwks, store: new Map() }),
+      ),
+    ],
+    [
+      'jwks.storeSecret',
+      'is required with "jwks.store": a string or a Uint8Array of at least 32 bytes, because whoever can write to the store could otherwise add keys',
+      inJwks({ store: new Map() }),
+    ],
+    ['jwks.storeSecret', 'needs "jwks.store"', inJwks({ storeSecret: 's'.repeat(32) })],
+    [
       'jwks.dispatcher',
       'must be an undici dispatcher',
       ...each('dispatcher', [null, false, '', 'http://proxy', {}, { dispatch: true }, () => true]).map(
@@ -679,6 +706,8 @@ suite('valid options', () => {
     },
     { jwks: { timeout: 2 ** 31 - 1, refreshInterval: 2 ** 31, maxStale: 2 ** 31, cooldown: 2 ** 31 } },
     { jwks: { dispatcher: { dispatch: () => true } } },
+    { jwks: { store: new Map(), storeSecret: 'ü'.repeat(16) } },
+    { jwks: { store: { get() {}, set() {} }, storeSecret: new Uint8Array(32) } },
   ]
   for (const patch of right) {
     test(`the options ${shown(patch)} are accepted`, async (t: TestContext) => {
@@ -767,6 +796,7 @@ suite('valid options', () => {
         maxResponseSize: 1_048_576,
         dispatcher: undefined,
         prefetch: false,
+        store: undefined,
       },
       cache: { max: 10_000, maxBytes: 64 * 1024 * 1024 },
       global: false,
@@ -797,7 +827,7 @@ suite('valid options', () => {
     const [defaults] = issuersOf(good)
     t.assert.deepStrictEqual(settings, {
       issuers: [{ ...defaults, allowInsecure: true }],
-      jwks,
+      jwks: { ...jwks, store: undefined },
       cache,
       scopes: { scopeClaims: ['roles'], impliedScopes: new Map([['a', ['b']]]) },
       ...own,

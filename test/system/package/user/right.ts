@@ -6,6 +6,7 @@ import jwksAuth, {
   JwksAuthError,
   type JwksAuthOptions,
 } from 'fastify-jwks-auth'
+import { fileStore, type FileStore } from 'fastify-jwks-auth/file'
 import { redisStore, type RedisStore } from 'fastify-jwks-auth/redis'
 import { createTestIssuer, createTestKey, type TestIssuer } from 'fastify-jwks-auth/testing'
 
@@ -62,3 +63,5 @@ const store: RedisStore = redisStore(
 const isNew: boolean = await store.add('id', 1000)
 const value: string | undefined = await store.get('key')
 await store.set('key', `${isNew}${value}`, 1000)
+const files: FileStore = fileStore('/var/cache/api')
+await files.set('key', (await files.get('key')) ?? '', 1000)
