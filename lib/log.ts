@@ -24,8 +24,8 @@ export const authorizeNotCalled: string =
   'then every request to the route is answered with 500'
 export const invalidRouteConfig: string =
   "the member jwksAuth of this route's config is wrong, so every request to it is answered with 500"
-export const noRouteProtected: string =
-  'fastify-jwks-auth is registered with global: true in a scope that has no routes, so it protects none; register the plugin on ' +
+export const scopeWithoutRoutes: string =
+  'fastify-jwks-auth is registered in a scope that has no routes, so it protects none; register the plugin on ' +
   'the Fastify instance of the routes or on a parent of it, and wrap a function that registers it for others in fastify-plugin'
 
 // Keys of an issuer

@@ -35,7 +35,7 @@ export function protectRoutes(app: FastifyInstance, isGlobal: boolean): void {
       : authenticator.authenticate(request, reply, requirement === 'optional')
   }
   const hook = createHook(handler)
-  if (isGlobal) warnIfUnused(app, hook)
+  warnIfUnused(app, hook)
   app.addHook('onRequest', hook as never)
   app.addHook('onRoute', (route) => assertRoute(route))
 }
@@ -49,7 +49,7 @@ function warnIfUnused(app: FastifyInstance, hook: object): void {
   }
   Object.defineProperty(hook, 'bind', { value: bind })
   app.addHook('onReady', async () => {
-    if (!isUsed) app.log.warn(messages.noRouteProtected)
+    if (!isUsed) app.log.warn(messages.scopeWithoutRoutes)
   })
 }
 

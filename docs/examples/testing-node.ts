@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { createDPoPClient, createTestIssuer, type TestIssuer } from 'fastify-jwks-auth/testing'
+import { createDPoPClient, createTestIssuer, openRoutes, type TestIssuer } from 'fastify-jwks-auth/testing'
 import { build } from './testing-app.ts'
 
 let issuer: TestIssuer
@@ -33,6 +33,12 @@ test('another scope is not enough', async () => {
   const response = await ping(issuer.token({ scope: 'read:pong' }))
   assert.equal(response.statusCode, 403)
   assert.equal(response.json().code, 'insufficient_scope')
+})
+// #endregion
+
+// #region open
+test('every route needs a token, except these', async () => {
+  assert.deepEqual(await openRoutes(() => build(issuer.options)), ['GET /ping'])
 })
 // #endregion
 

@@ -1,6 +1,6 @@
 // #region first
 import type { FastifyInstance } from 'fastify'
-import { createTestIssuer, type TestIssuer } from 'fastify-jwks-auth/testing'
+import { createTestIssuer, openRoutes, type TestIssuer } from 'fastify-jwks-auth/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { build } from './testing-app.ts'
 
@@ -25,6 +25,12 @@ test('a token with the scope is accepted', async () => {
   const response = await ping(issuer.token({ sub: 'Ada', scope: 'read:ping' }))
   expect(response.statusCode).toBe(200)
   expect(response.body).toBe('hello Ada')
+})
+// #endregion
+
+// #region open
+test('every route needs a token, except these', async () => {
+  expect(await openRoutes(() => build(issuer.options))).toEqual(['GET /ping'])
 })
 // #endregion
 

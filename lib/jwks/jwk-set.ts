@@ -114,18 +114,6 @@ function importAll(
   const keys = new Map<string, VerificationKey>()
   const namesakes = new Map<string, number>()
   const skipped: SkippedKey[] = []
-  /** Returns whether the key is used. */
-  const add = (key: VerificationKey): boolean => {
-    const identity = identityOf(key)
-    // A key that is listed twice is no mistake.
-    if (keys.has(identity)) return true
-    const name = `${key.alg} ${key.kid}`
-    const count = namesakes.get(name) ?? 0
-    if (key.kid !== undefined && count === maxNamesakes) return false
-    namesakes.set(name, count + 1)
-    keys.set(identity, known?.get(identity) ?? key)
-    return true
-  }
   for (const jwk of jwks) {
     const skip = (reason: string): void => {
       const shown = isObject(jwk) ? { kid: truncateKid(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
@@ -135,8 +123,18 @@ function importAll(
     if (typeof imported === 'string') skip(imported)
     else if (jwks.length <= smallSet && !isUsable(imported[0]!)) skip(malformed)
     else {
-      for (const { alg } of imported.filter((key) => !add(key))) {
-        skip(`it is not among the first ${maxNamesakes} ${alg} keys of its kid`)
+      for (const key of imported) {
+        const identity = identityOf(key)
+        // A key that is listed twice is no mistake.
+        if (keys.has(identity)) continue
+        const name = `${key.alg} ${key.kid}`
+        const count = namesakes.get(name) ?? 0
+        if (key.kid !== undefined && count === maxNamesakes) {
+          skip(`it is not among the first ${maxNamesakes} ${key.alg} keys of its kid`)
+        } else {
+          namesakes.set(name, count + 1)
+          keys.set(identity, known?.get(identity) ?? key)
+        }
       }
     }
   }

@@ -57,20 +57,21 @@ test('every example is in a document, and a test runs it', (t) => {
   const imports = new Set(
     readdirSync(tests, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
-      .flatMap(
-        (file) =>
-          readFileSync(join(tests, file), 'utf8').match(/docs\/examples\/[\w-]+\.c?[jt]s(?=')/g) ?? [],
-      )
-      .map((name) => basename(name)),
+      .flatMap((file) =>
+        Array.from(
+          readFileSync(join(tests, file), 'utf8').matchAll(/docs\/examples\/([\w/-]+\.c?[jt]s)(?=')/g),
+          ([, name]) => name!,
+        ),
+      ),
   )
   const shown = new Set(
     documents
       .flatMap((path) => codeBlocks(readFileSync(path, 'utf8')))
-      .map(({ source = '' }) => basename(source.split('#')[0]!)),
+      .map(({ source = '' }) => source.split('#')[0]!.replace(/^(docs\/)?examples\//, '')),
   )
-  for (const example of readdirSync(join(docs, 'examples'))) {
+  for (const example of examples()) {
     t.assert.equal(shown.has(example), true, `${example} is in no document`)
-    const isRun = imports.has(example) || isImportedByExample(example)
+    const isRun = imports.has(example) || isUsedByExample(example)
     t.assert.equal(isRun, true, `${example} is run by no test`)
   }
 })
@@ -146,11 +147,22 @@ function anchors(path: string): string[] {
   )
 }
 
-function isImportedByExample(example: string): boolean {
-  const directory = join(docs, 'examples')
-  return readdirSync(directory).some((file) =>
-    readFileSync(join(directory, file), 'utf8').includes(`'./${example}'`),
+/** The files of docs/examples/, with the names of their directories. */
+function examples(): string[] {
+  return readdirSync(join(docs, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.c?[jt]s$/.test(file),
   )
+}
+
+/** Whether another example imports the file, or loads its directory. */
+function isUsedByExample(example: string): boolean {
+  return examples().some((file) => {
+    const source = readFileSync(join(docs, 'examples', file), 'utf8')
+    return (
+      source.includes(`'./${example}'`) ||
+      (dirname(example) !== '.' && source.includes(`'${basename(dirname(example))}'`))
+    )
+  })
 }
 
 /** A row of column titles, or the line below it. */

@@ -121,10 +121,7 @@ export const shapes: Record<string, Shape> = {
       `https://login.microsoftonline.com/${secondTenant}/v2.0/.well-known/openid-configuration`,
       `https://login.microsoftonline.com/${secondTenant}/discovery/v2.0/keys`,
     ],
-    publish: ({ alg: _alg, ...key }) => ({
-      ...certified(key),
-      issuer: 'https://login.microsoftonline.com/{tenantid}/v2.0',
-    }),
+    publish: ({ alg: _alg, ...key }) => certified(key),
     header: jwt,
     claims: {
       iss: `https://login.microsoftonline.com/${secondTenant}/v2.0`,

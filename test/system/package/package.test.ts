@@ -54,11 +54,13 @@ suite('the packed package, installed by a user', () => {
     t.assert.deepEqual([...plugin].filter((module) => testing.has(module)).toSorted(), [
       ...common,
       'node:crypto',
+      'node:diagnostics_channel',
       'node:events',
       'node:http',
     ])
     t.assert.deepEqual([...testing].filter((module) => !module.startsWith(dist)).toSorted(), [
       'node:crypto',
+      'node:diagnostics_channel',
       'node:events',
       'node:http',
     ])
