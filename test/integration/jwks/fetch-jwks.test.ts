@@ -78,11 +78,18 @@ suite('a connection that breaks before an answer', () => {
 })
 
 suite('Retry-After of the issuer', () => {
-  const later = (status: number, ...retryAfter: string[]): Handler => {
-    const headers = retryAfter.flatMap((value) => ['retry-after', value])
-    return (_request, response) => void response.writeHead(status, headers).end()
+  const later = (status: number, ...retryAfter: (string | (() => string))[]): Handler => {
+    return (_request, response) => {
+      const values = retryAfter.map((value) => (typeof value === 'string' ? value : value()))
+      response
+        .writeHead(
+          status,
+          values.flatMap((value) => ['retry-after', value]),
+        )
+        .end()
+    }
   }
-  const inAMinute = new Date(Date.now() + 61_000).toUTCString()
+  const inAMinute = (): string => new Date(Date.now() + 61_000).toUTCString()
 
   for (const [title, status, retryAfter, least, most] of [
     ['a 429 with seconds', 429, '60', 59, 60],
