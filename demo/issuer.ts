@@ -174,7 +174,7 @@ function withRegistration(configuration: Configuration): Configuration {
         delete metadata.scope
       },
     },
-    features: { ...configuration.features, registration: { enabled: true } },
+    features: { ...configuration.features, registration: { enabled: true }, dPoP: { enabled: true } },
   }
 }
 

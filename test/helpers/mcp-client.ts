@@ -13,6 +13,7 @@ export class McpClient {
   readonly asked: (string | null)[] = []
   readonly #sdk: McpSdk
   readonly #options: sdk.ClientOptions
+  readonly #send: typeof fetch
   readonly #url: URL
   readonly #browser = new Browser()
   readonly #provider: sdk.OAuthClientProvider
@@ -20,9 +21,11 @@ export class McpClient {
   #transport!: sdk.StreamableHTTPClientTransport
   #client: sdk.Client | undefined
 
-  constructor(sdk: McpSdk, url: string, options: sdk.ClientOptions = {}) {
+  /** @param send - Replaces `fetch`, to add something to the requests. */
+  constructor(sdk: McpSdk, url: string, options: sdk.ClientOptions = {}, send: typeof fetch = fetch) {
     this.#sdk = sdk
     this.#options = options
+    this.#send = send
     this.#url = new URL(url)
     this.#provider = this.#createProvider()
   }
@@ -67,7 +70,7 @@ export class McpClient {
   }
 
   readonly #fetch = async (url: string | URL, init?: RequestInit): Promise<Response> => {
-    const response = await fetch(url, init)
+    const response = await this.#send(url, init)
     this.requests.push(`${init?.method ?? 'GET'} ${String(url).split('?')[0]} ${response.status}`)
     return response
   }

@@ -384,6 +384,21 @@ suite('challenges', () => {
     })
   }
 
+  for (const [title, authorization, status, why] of refusals) {
+    test(`with dpop both challenges for ${title} name the metadata and the scopes`, async (t) => {
+      const declare = (app: FastifyInstance): unknown =>
+        app.get('/ruled', { onRequest: app.authorize(rule) }, async () => 'x')
+      const app = await start(t, { isRevoked, dpop: { algorithms: ['ES256'] } }, { after: declare })
+      const acr = why.includes('user_authentication') ? ', acr_values="mfa"' : ''
+      const refused = await ask(app, '/ruled', await authorization())
+      t.assert.equal(refused.statusCode, status)
+      t.assert.deepEqual(refused.headers['www-authenticate'], [
+        `Bearer realm="api"${why}, ${scope}${acr}, resource_metadata="${href}"`,
+        `DPoP realm="api", ${scope}, algs="ES256", resource_metadata="${href}"`,
+      ])
+    })
+  }
+
   test('the 403 of a rule without scopes names the metadata and no scope', async (t) => {
     const app = await start(t)
     app.get('/', { onRequest: app.authorize({ claims: { sub: 'nobody' } }) }, async () => 'x')
