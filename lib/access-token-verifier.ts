@@ -197,8 +197,11 @@ export class AccessTokenVerifier {
     startedAt: number,
   ): MaybePromise<VerificationResult> {
     if (!this.#possession.concerns(accessToken, scheme)) return accepted(accessToken, cached, startedAt)
-    const onChecked = (failure: ProofFailure | undefined): VerificationResult =>
-      failure ? new JwksAuthError(failure.refusal) : accepted(accessToken, cached, startedAt)
+    const onChecked = (failure: ProofFailure | undefined): VerificationResult => {
+      if (!failure) return accepted(accessToken, cached, startedAt)
+      this.#hints.refusedProof(failure)
+      return new JwksAuthError(failure.refusal)
+    }
     const failure = this.#possession.check(accessToken, scheme, request, rules)
     return failure instanceof Promise ? failure.then(onChecked) : onChecked(failure)
   }

@@ -13,6 +13,16 @@ const unverified = '; the token was not verified, so anybody may have made it'
 export const replayStoreFailed: string =
   'the store of used DPoP proofs is full or fails; requests with a proof are refused until it answers'
 
+// Hints about bound tokens and DPoP proofs
+export const unconfiguredBinding = (option: 'dpop' | 'mtls'): string =>
+  `a verified token was refused, because it is bound to a ${option === 'dpop' ? 'DPoP key' : 'client certificate'} and the option "${option}" is not set`
+export const proofClock = (seconds: number): string =>
+  `a DPoP proof was refused: by its iat the clock of the client is ${Math.abs(seconds)} seconds ${seconds < 0 ? 'behind' : 'ahead of'} that of this ` +
+  'server, or the proof is old; correct the wrong clock'
+export const proofUrl: string =
+  'a DPoP proof was refused, because its htu is not "dpop.baseUrl" followed by the path of the request; set it to the URL of ' +
+  'this server as clients see it, with the path prefix that a gateway strips'
+
 // The registration
 export const notRegistered: string =
   'fastify-jwks-auth is not registered in the scope of this route, so every request to it is answered with 500; register ' +

@@ -37,5 +37,9 @@ export const stored: Contestant = {
     return recipe(() => own, { jwks: { store, storeSecret: 's'.repeat(32) } }).start(data)
   },
 }
+/** With DPoP. The proofs of a run are made before it, so they may be old. */
+export const dpop: Contestant = recipe(() => own, {
+  dpop: { baseUrl: 'https://api.example.com', proofMaxAge: 3_600_000 },
+})
 export const other: Contestant = recipe(otherBuild, {})
 export const otherUncached: Contestant = recipe(otherBuild, { cache: false })

@@ -8,6 +8,7 @@ export const contestants: Readonly<Record<string, () => Promise<Contestant>>> = 
   'fastify-jwks-auth': async () => (await import('./fastify-jwks-auth.ts')).plain,
   'fastify-jwks-auth, no cache': async () => (await import('./fastify-jwks-auth.ts')).uncached,
   'fastify-jwks-auth, store': async () => (await import('./fastify-jwks-auth.ts')).stored,
+  'fastify-jwks-auth, DPoP': async () => (await import('./fastify-jwks-auth.ts')).dpop,
   'fastify-jwks-auth, other build': async () => (await import('./fastify-jwks-auth.ts')).other,
   'fastify-jwks-auth, other build, no cache': async () =>
     (await import('./fastify-jwks-auth.ts')).otherUncached,

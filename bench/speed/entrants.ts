@@ -36,8 +36,14 @@ export function bareVerification(algorithm: Algorithm, jwk: object): Slice {
  * The hook of a contestant, called as its framework calls it, with requests that a server has really received.
  *
  * @param tokens - As many as a slice has. The first one makes the contestant fetch its keys.
+ * @param boundToken - A token that comes with each request, whose slices are then of proofs.
  */
-export async function hookOf(name: string, issuer: IssuerData, tokens: readonly string[]): Promise<Slice> {
+export async function hookOf(
+  name: string,
+  issuer: IssuerData,
+  tokens: readonly string[],
+  boundToken?: string,
+): Promise<Slice> {
   const contestant = await contestants[name]!()
   const server = await contestant.start(issuer)
   await fetchKeys(server, tokens[0]!)
@@ -48,7 +54,9 @@ export async function hookOf(name: string, issuer: IssuerData, tokens: readonly 
   const slice: Slice = async (tokens) => {
     for (const [index, token] of tokens.entries()) {
       restore[index]!()
-      held[index]!.headers.authorization = copyOf(`Bearer ${token}`)
+      const { headers } = held[index]!
+      headers.authorization = copyOf(boundToken === undefined ? `Bearer ${token}` : `DPoP ${boundToken}`)
+      if (boundToken !== undefined) headers.dpop = copyOf(token)
     }
     let accepted = 0
     const done = (error?: unknown): void => {
@@ -66,7 +74,7 @@ export async function hookOf(name: string, issuer: IssuerData, tokens: readonly 
     }
     const microseconds = microsecondsSince(begin)
     if (accepted !== tokens.length) throw new Error(`it accepted ${accepted} of ${tokens.length} tokens`)
-    for (const [index, token] of tokens.entries()) assertAuthenticated(held[index]!, token)
+    for (const [index, token] of tokens.entries()) assertAuthenticated(held[index]!, boundToken ?? token)
     return microseconds
   }
   return (tokens) =>

@@ -18,6 +18,15 @@ export interface Task {
   readonly fresh: readonly string[]
   /** Rounds that aren't counted. They come before the others. */
   readonly warmUp: number
+  /** DPoP proofs of one bound token, as many as there are fresh tokens. */
+  readonly proofs: Proofs | undefined
+}
+
+export interface Proofs {
+  readonly token: string
+  /** The public key of the proofs. */
+  readonly jwk: object
+  readonly list: readonly string[]
 }
 
 /** Microseconds for one token, by rounds. */
@@ -34,20 +43,33 @@ const [task] = (await once(process, 'message')) as [Task]
 // Requests that are held would keep the process alive.
 process.send!(await measure(task), () => process.exit())
 
-/** The times of `crypto.verify`, and then those of the contestants. */
-async function measure({ issuer, algorithm, jwk, names, seen, fresh, warmUp }: Task): Promise<Times[]> {
+/** The times of `crypto.verify`, then those of the contestants, and those of proofs: of `crypto.verify` and of the plugin. */
+async function measure(task: Task): Promise<Times[]> {
+  const { issuer, algorithm, jwk, names, seen, fresh, warmUp, proofs } = task
   const slices: Slice[] = [bareVerification(algorithm, jwk)]
   for (const name of names) slices.push(await hookOf(name, issuer, seen))
   const lengths = slices.map(() => seen.length)
-  const times = slices.map((): Times => ({ new: [], seen: [] }))
   const turns = [...slices.keys()].flatMap((index) => [[index, 'new'] as const, [index, 'seen'] as const])
+  if (proofs) {
+    for (const slice of [
+      bareVerification(algorithm, proofs.jwk),
+      await hookOf('fastify-jwks-auth, DPoP', issuer, seen, proofs.token),
+    ]) {
+      turns.push([slices.push(slice) - 1, 'new'])
+      lengths.push(seen.length)
+    }
+  }
+  const times = slices.map((): Times => ({ new: [], seen: [] }))
   for (let round = 0; round < fresh.length / seen.length; round += 1) {
-    const tokens = { seen, new: fresh.slice(round * seen.length, (round + 1) * seen.length) }
+    const [start, end] = [round * seen.length, (round + 1) * seen.length]
+    const tokens = { seen, new: fresh.slice(start, end) }
+    const newProofs = proofs?.list.slice(start, end)
     for (const [index, kind] of shuffled(turns)) {
       const length = lengths[index]!
+      const sent = index > names.length ? newProofs! : tokens[kind]
       // Due timers and callbacks run here, and not within the slice.
       await setImmediate()
-      const microseconds = (await slices[index]!(tokens[kind].slice(0, length))) / length
+      const microseconds = (await slices[index]!(sent.slice(0, length))) / length
       if (round >= warmUp) times[index]![kind].push(microseconds)
       else if (kind === 'new') {
         lengths[index] = Math.min(Math.max(Math.floor(longest / microseconds), fewest), seen.length)

@@ -5,6 +5,7 @@ import { environment } from '../child.ts'
 import { createKey, type Algorithm, type Issuer } from '../issuer.ts'
 import { fieldFor, ours } from './field.ts'
 import type { Task, Times } from './pair-child.ts'
+import { createProofs } from './proofs.ts'
 import { figure, spread, table, type Row } from './report.ts'
 import type { Size } from './size.ts'
 import { summarize, type Summary } from './statistics.ts'
@@ -14,6 +15,9 @@ const child = fileURLToPath(new URL('pair-child.js', import.meta.url))
 
 const bare = 'crypto.verify'
 const unit = `\`${bare}\``
+/** Of DPoP proofs. */
+const bareProof = '`crypto.verify` of a proof'
+const proof = 'fastify-jwks-auth, DPoP'
 const kinds = ['new', 'seen'] as const
 type Kind = (typeof kinds)[number]
 
@@ -39,12 +43,18 @@ async function run(algorithm: Algorithm, issuer: Issuer, size: Size): Promise<Re
   const key = createKey(algorithm)
   issuer.keys = [key]
   const names = fieldFor(algorithm).map(({ name }) => name)
-  const results = new Map([bare, ...names].map((name): [string, Times] => [name, { new: [], seen: [] }]))
+  // RSA is unusual for DPoP.
+  const proofNames = algorithm === 'RS256' ? [] : [bareProof, proof]
+  const results = new Map(
+    [bare, ...names, ...proofNames].map((name): [string, Times] => [name, { new: [], seen: [] }]),
+  )
   const seen = await createTokens(issuer.data, key, size.slice)
   const fresh = await createTokens(issuer.data, key, size.slice * (size.warmUpRounds + size.rounds))
   for (let start = 1; start <= size.starts; start += 1) {
     const warmUp = size.warmUpRounds
-    const task: Task = { issuer: issuer.data, algorithm, jwk: key.jwk, names, seen, fresh, warmUp }
+    const proofs =
+      proofNames.length > 0 ? await createProofs(issuer.data, key, algorithm, fresh.length) : undefined
+    const task: Task = { issuer: issuer.data, algorithm, jwk: key.jwk, names, seen, fresh, warmUp, proofs }
     const measured = await inNewProcess(task, issuer)
     for (const [index, times] of [...results.values()].entries()) {
       for (const kind of kinds) times[kind].push(...measured[index]![kind])
@@ -75,7 +85,8 @@ function ratio(results: Results, kind: Kind, name: string, by = bare): Summary {
 }
 
 function resultTable(results: Results): string {
-  const rows = Array.from(results, ([name, times]): Row => {
+  const tokens = Array.from(results).filter(([name]) => name !== proof && name !== bareProof)
+  const rows = tokens.map(([name, times]): Row => {
     const cells = kinds.flatMap((kind) => [
       figure(summarize(times[kind]).median),
       name === bare ? 1 : spread(ratio(results, kind, name)),
@@ -96,5 +107,14 @@ function targetRows(algorithm: Algorithm, results: Results): Row[] {
     row(`new token by ${unit}`, `at most ${most}`, ratio(results, 'new', ours)),
     row('new token by aws-jwt-verify', 'below 1', ratio(results, 'new', ours, 'aws-jwt-verify')),
     row(`seen token by ${unit}`, 'at most 0.06', ratio(results, 'seen', ours)),
+    ...(results.has(proof)
+      ? [
+          row(
+            `seen token with a new proof by ${bareProof}`,
+            'at most 1.35',
+            ratio(results, 'new', proof, bareProof),
+          ),
+        ]
+      : []),
   ]
 }

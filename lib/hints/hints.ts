@@ -1,3 +1,4 @@
+import { explainProof, type ProofMistake } from './proofs.ts'
 import { diffIssuers, printableIssuer, type IssuerDiff } from '../jwks/issuer-diff.ts'
 import type { ClaimFailure, ClaimRules } from '../jwt/claims.ts'
 import { decodeObject } from '../jwt/token.ts'
@@ -37,7 +38,7 @@ const maxListed = 20
 export class Hints {
   readonly #issuers: readonly IssuerSettings[]
   readonly #log: Log
-  readonly #given = new Set<Subject>()
+  readonly #given = new Set<string>()
   #secondStartedAt = -Infinity
   #examined = 0
 
@@ -97,6 +98,12 @@ export class Hints {
     }
   }
 
+  /** A proof of possession was refused, after its token was verified. */
+  refusedProof(mistake: ProofMistake): void {
+    const hint = explainProof(mistake)
+    if (hint) this.#warn(hint.subject, hint.details, hint.message)
+  }
+
   /** Uses the monotonic clock, because a wall clock that is set back would end all hints. */
   #mayExamine(): boolean {
     const now = performance.now()
@@ -108,7 +115,7 @@ export class Hints {
     return this.#examined <= maxExamined
   }
 
-  #warn(subject: Subject, details: object, message: string): void {
+  #warn(subject: string, details: object, message: string): void {
     if (this.#given.has(subject)) return
     this.#given.add(subject)
     this.#log.warn(details, message)

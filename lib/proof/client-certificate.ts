@@ -19,12 +19,17 @@ export function certificateThumbprint(
   return isThenable(certificate) ? Promise.resolve(certificate).then(thumbprintOf) : thumbprintOf(certificate)
 }
 
-/** @param certificate - DER, PEM or an X509Certificate. */
+/** @param certificate - DER, PEM as text or bytes, or an X509Certificate. */
 function thumbprintOf(certificate: unknown): string | undefined {
   if (certificate instanceof X509Certificate) return sha256(certificate.raw)
-  const der = typeof certificate === 'string' ? decodePem(certificate) : certificate
-  return der instanceof Uint8Array ? sha256(der) : undefined
+  if (typeof certificate === 'string') return thumbprintOf(decodePem(certificate))
+  if (!(certificate instanceof Uint8Array)) return undefined
+  if (certificate[0] === startOfDer) return sha256(certificate)
+  return thumbprintOf(Buffer.from(certificate).toString('latin1'))
 }
+
+/** The tag of a SEQUENCE. A text does not begin with this character, which is a digit. */
+const startOfDer = 0x30
 
 /** The client has proven in the handshake that it has the private key, whether or not a known authority issued the certificate. */
 function certificateOfConnection({ raw }: TokenRequest): X509Certificate | undefined {

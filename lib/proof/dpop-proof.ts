@@ -36,8 +36,10 @@ export interface VerifiedProof {
 /** Why a proof is refused. */
 export interface ProofFailure {
   readonly refusal: Refusal
-  /** The `htu` of a proof for another URL. */
-  readonly htu?: string
+  /** The option that a bound token needs and that is not set. */
+  readonly missingOption?: 'dpop' | 'mtls'
+  /** The `htu` of a proof for another URL, and the URLs of the server. */
+  readonly otherUrl?: { readonly htu: string; readonly baseUrls: readonly string[] }
   /** How far the `iat` is ahead of this server's clock, in milliseconds, if it is too far from it. */
   readonly clockSkew?: number
 }
@@ -112,8 +114,9 @@ export class DPoPProofVerifier {
     if (nbf !== undefined && !((nbf as number) * 1000 - clockTolerance <= now))
       return refused('its nbf lies ahead')
     if (typeof htu !== 'string') return refused('its htu is not a string')
-    if (isTargetUri(htu, this.#settings.baseUrls, request.originalUrl)) return undefined
-    return { ...refused('its htu is not the URL of the request'), htu }
+    const { baseUrls } = this.#settings
+    if (isTargetUri(htu, baseUrls, request.originalUrl)) return undefined
+    return { ...refused('its htu is not the URL of the request'), otherUrl: { htu, baseUrls } }
   }
 
   #expiryOf({ iat }: Claims, { clockTolerance }: ProofContext): number {

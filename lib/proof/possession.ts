@@ -19,6 +19,10 @@ interface Confirmation {
 }
 
 const notBound: ProofFailure = { refusal: refusals.binding }
+const withoutOption = {
+  dpop: { ...notBound, missingOption: 'dpop' },
+  mtls: { ...notBound, missingOption: 'mtls' },
+} as const satisfies Record<string, ProofFailure>
 
 /** Checks that the client possesses the keys to which its token is bound (RFC 7800). A bound token is no bearer token. */
 export class PossessionCheck {
@@ -54,13 +58,14 @@ export class PossessionCheck {
     if (this.#isRequired && !this.#hasRequiredBinding(jkt, x5t)) return notBound
     // This scheme is for bound tokens only (RFC 9449 section 7.1).
     if (scheme === 'DPoP' && jkt === undefined && this.#dpop) return notBound
-    if (needsProof && !(this.#dpop && isProofPresented(scheme, request))) return notBound
+    if (needsProof && !this.#dpop) return withoutOption.dpop
+    if (needsProof && !isProofPresented(scheme, request)) return notBound
     const checkProof = (): MaybePromise<ProofFailure | undefined> =>
       needsProof
         ? this.#dpop!.verify({ request, accessToken: raw, jkt, clockTolerance, now: Date.now() })
         : undefined
     if (!needsCertificate) return checkProof()
-    if (!mtls) return notBound
+    if (!mtls) return withoutOption.mtls
     // The proof comes last, because checking it uses it up.
     const onCertificate = (thumbprint: string | undefined): MaybePromise<ProofFailure | undefined> =>
       thumbprint === x5t ? checkProof() : notBound
