@@ -69,7 +69,10 @@ suite('programs with the published declarations', () => {
 })
 
 function sources(file: string): Program {
-  return { files: { [basename(file)]: read(file).replaceAll('../../../lib/index.ts', 'fastify-jwks-auth') } }
+  const text = read(file)
+    .replaceAll('../../../lib/index.ts', 'fastify-jwks-auth')
+    .replaceAll(/\.\.\/\.\.\/\.\.\/lib\/stores\/(\w+)\.ts/g, 'fastify-jwks-auth/$1')
+  return { files: { [basename(file)]: text } }
 }
 
 /** Compiles the declarations and then all programs, in one run of the compiler. Returns its errors. */
@@ -93,7 +96,11 @@ function compile(directory: string): string[] {
     const name = `program-${index}`
     mkdirSync(join(directory, name))
     for (const [file, content] of Object.entries(files)) write(join(name, file), content)
-    const paths = { 'fastify-jwks-auth': [join(directory, 'dist/index.d.ts')] }
+    const paths = {
+      'fastify-jwks-auth': [join(directory, 'dist/index.d.ts')],
+      'fastify-jwks-auth/file': [join(directory, 'dist/stores/file.d.ts')],
+      'fastify-jwks-auth/redis': [join(directory, 'dist/stores/redis.d.ts')],
+    }
     write(join(name, 'tsconfig.json'), {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths, noUnusedLocals: false, ...compilerOptions },
