@@ -16,7 +16,11 @@ export interface ReplayStore {
 
 /** How DPoP proofs are checked (RFC 9449). Times are milliseconds. */
 export interface DPoPOptions {
-  /** @defaultValue `'allowed'` */
+  /**
+   * Whether tokens may or must be bound.
+   *
+   * @defaultValue `'allowed'`
+   */
   mode?: BindingMode
   /**
    * The URL of this server's root as clients see it, or a list of them, with the path prefix that a gateway strips. The Host header is
@@ -66,7 +70,11 @@ export interface DPoPOptions {
  * @typeParam Request - The request that `getCertificate` gets.
  */
 export interface MtlsOptions<Request> {
-  /** @defaultValue `'allowed'` */
+  /**
+   * Whether tokens may or must be bound.
+   *
+   * @defaultValue `'allowed'`
+   */
   mode?: BindingMode
   /**
    * The header in which a proxy sends the certificate, as in RFC 9440 or as URL-encoded PEM. The proxy must remove this header from the

@@ -6,7 +6,11 @@ import { assertKey, encodeToken, keySigner, withInvalidSignature } from './test-
 
 /** The request that a proof is for. */
 export interface ProofRequest {
-  /** @defaultValue `'GET'` */
+  /**
+   * The method of the request.
+   *
+   * @defaultValue `'GET'`
+   */
   method?: string
   /** The URL of the request as the client sends it. */
   url: string
