@@ -206,6 +206,14 @@ suite('the rules', () => {
     )
   })
 
+  for (const result of [undefined, 1, 'true', {}]) {
+    test(`a check of a tool that returns ${JSON.stringify(result)} refuses the call`, async (t) => {
+      const started = await start(t, { tools: { a: { check: async () => result as never } } })
+      t.assert.equal((await send(started, { body: callTool('a') })).statusCode, 403)
+      t.assert.equal(started.handled, 0)
+    })
+  }
+
   test('missing scopes of a tool are refused before the acr of the route', async (t) => {
     const started = await start(t, { acr: 'mfa', tools: rule.tools })
     const headers = { 'mcp-method': 'tools/call', 'mcp-name': 'delete-note' }
@@ -295,7 +303,7 @@ suite('before the body is read', () => {
       socket.write(
         `POST /mcp HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
       )
-      const [data] = (await once(socket, 'data')) as [Buffer]
+      const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(10_000) })) as [Buffer]
       const answer = data.toString('latin1')
       t.assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `))
       t.assert.equal(/^www-authenticate: (.*)\r$/im.exec(answer)?.[1], challenge)
@@ -399,7 +407,7 @@ suite('headers and body', () => {
         `POST /mcp HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\n` +
           `content-length: ${body.length}\r\n${twice}\r\n\r\n${body}`,
       )
-      const [data] = (await once(socket, 'data')) as [Buffer]
+      const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(10_000) })) as [Buffer]
       t.assert.match(data.toString(), /^HTTP\/1.1 400 /)
     })
   }
