@@ -41,6 +41,14 @@ export interface ProofOptions {
   forged?: boolean
 }
 
+/** The headers of a request with a proof. */
+export type ProofHeaders = {
+  /** The access token with the DPoP scheme. */
+  authorization: string
+  /** The proof. */
+  dpop: string
+}
+
 /** A client that signs DPoP proofs (RFC 9449). Created by `createDPoPClient`. */
 export class DPoPClient {
   /** The key that signs its proofs. */
@@ -90,7 +98,7 @@ export class DPoPClient {
   }
 
   /** Returns the headers of a request: `authorization` with the DPoP scheme, and `dpop` with a new proof. */
-  headers(request: ProofRequest, options: ProofOptions = {}): { authorization: string; dpop: string } {
+  headers(request: ProofRequest, options: ProofOptions = {}): ProofHeaders {
     const dpop = this.proof(request, options)
     return { authorization: `DPoP ${request.token}`, dpop }
   }

@@ -1,4 +1,10 @@
-export { createDPoPClient, type DPoPClient, type ProofOptions, type ProofRequest } from './dpop-client.ts'
+export {
+  createDPoPClient,
+  type DPoPClient,
+  type ProofHeaders,
+  type ProofOptions,
+  type ProofRequest,
+} from './dpop-client.ts'
 export { openRoutes, type OpenRoutesOptions, type RouteRequest, type TestedRoute } from './open-routes.ts'
 export { createTestIssuer, type TestIssuer } from './test-issuer.ts'
 export type { RotateOptions } from './signing-keys.ts'
