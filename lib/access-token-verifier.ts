@@ -3,6 +3,7 @@ import { elapsedTime } from './clock.ts'
 import { JwksAuthError, refusals } from './errors.ts'
 import type { MaybePromise } from './hook.ts'
 import { Hints } from './hints/hints.ts'
+import { isInMilliseconds } from './hints/verified-tokens.ts'
 import type { Credentials, ExtractToken, Scheme } from './http/authorization-header.ts'
 import type { Issuer } from './issuers/issuer.ts'
 import { createIssuerResolver, type IssuerResolver } from './issuers/issuer-resolver.ts'
@@ -42,10 +43,10 @@ export type VerificationResult = AccessToken | JwksAuthError
 
 /** Verifies access tokens without a framework. The methods are the checks, in their order. */
 export class AccessTokenVerifier {
+  readonly hints: Hints
   readonly #issuers: IssuerResolver
   readonly #cache: TokenCache | undefined
   readonly #possession: PossessionCheck
-  readonly #hints: Hints
   readonly #extractToken: ExtractToken
 
   constructor(issuers: readonly IssuerSettings[] | ResolveIssuer, context: AccessTokenVerifierContext) {
@@ -54,7 +55,7 @@ export class AccessTokenVerifier {
     this.#extractToken = context.extractToken
     this.#possession = new PossessionCheck(context, context.jwks.timeout, context.log)
     // A resolver function has no list of issuers to compare with.
-    this.#hints = new Hints(typeof issuers === 'function' ? [] : issuers, context.log)
+    this.hints = new Hints(typeof issuers === 'function' ? [] : issuers, context.log)
     this.#issuers = createIssuerResolver(issuers, {
       ...context,
       onRemoved: (verifiers) => cache?.evictByKey(verifiers),
@@ -84,7 +85,7 @@ export class AccessTokenVerifier {
 
     const content = known ?? decodeToken(token)
     if (!content) {
-      this.#hints.malformedToken(token)
+      this.hints.malformedToken(token)
       return new JwksAuthError(refusals.malformedToken)
     }
     const { header, claims } = content
@@ -145,7 +146,7 @@ export class AccessTokenVerifier {
 
   #findKey(candidate: Candidate, issuer: Issuer | undefined): MaybePromise<VerificationResult> {
     if (!issuer) {
-      this.#hints.unknownIssuer(candidate.claims.iss)
+      this.hints.unknownIssuer(candidate)
       return new JwksAuthError(refusals.claims)
     }
     const { token, header, cached } = candidate
@@ -155,7 +156,10 @@ export class AccessTokenVerifier {
   }
 
   #validate(candidate: Candidate, verifier: KeyVerifier | JwksAuthError): MaybePromise<VerificationResult> {
-    if (verifier instanceof JwksAuthError) return verifier
+    if (verifier instanceof JwksAuthError) {
+      this.hints.unverified(verifier, candidate)
+      return verifier
+    }
     const { token: raw, scheme, request, header, claims, cached, startedAt } = candidate
     // Not the time at the start: the token may have waited for a fetch.
     const now = Date.now()
@@ -165,6 +169,7 @@ export class AccessTokenVerifier {
     }
     const { failure, times } = validateClaims(verifier.rules, header, claims, now)
     if (times) {
+      if (isInMilliseconds(claims.exp)) this.hints.neverExpiring(claims)
       freezeDeeply(claims)
       const accessToken = Object.freeze({ claims, header, raw }) as AccessToken
       this.#cache?.add(accessToken, verifier, times)
@@ -199,7 +204,7 @@ export class AccessTokenVerifier {
     if (!this.#possession.concerns(accessToken, scheme)) return accepted(accessToken, cached, startedAt)
     const onChecked = (failure: ProofFailure | undefined): VerificationResult => {
       if (!failure) return accepted(accessToken, cached, startedAt)
-      this.#hints.refusedProof(failure)
+      this.hints.refusedProof(failure)
       return new JwksAuthError(failure.refusal)
     }
     const failure = this.#possession.check(accessToken, scheme, request, rules)
@@ -212,7 +217,7 @@ export class AccessTokenVerifier {
     claims: UnverifiedToken['claims'],
     now: number,
   ): JwksAuthError {
-    this.#hints.refused(failure, rules, claims, now)
+    this.hints.refused(failure, rules, claims, now)
     return new JwksAuthError(failure.refusal)
   }
 }

@@ -3,7 +3,9 @@ import { documentHook } from './authorization/openapi.ts'
 import { mustBeCalled, readRule } from './authorization/rule.ts'
 import type { AuthenticateHook, Authorize } from './decorators.ts'
 import { createHook, type Handler } from './hook.ts'
+import type { Hints } from './hints/hints.ts'
 import * as messages from './log.ts'
+import { findShortTimes } from './options/times.ts'
 import type { RequestAuthenticator } from './request-authenticator.ts'
 
 interface Hooks {
@@ -16,8 +18,14 @@ type RequestHandler = Handler<FastifyRequest, FastifyReply>
 
 const authorizeFunctions = new WeakSet<object>()
 
-/** @param find - Returns the authenticator of a request, or undefined if there is no plugin in the scope of the route. */
-export function createHooks(find: (request: FastifyRequest) => RequestAuthenticator | undefined): Hooks {
+/**
+ * @param find - Returns the authenticator of a request, or undefined if there is no plugin in the scope of the route.
+ * @param hints - Of the plugin, if it is known when the rules are declared.
+ */
+export function createHooks(
+  find: (request: FastifyRequest) => RequestAuthenticator | undefined,
+  hints?: Hints,
+): Hooks {
   const required: RequestHandler = (request, reply) => {
     const authenticator = find(request)
     return authenticator ? authenticator.authenticate(request, reply, false) : notRegistered(request)
@@ -32,6 +40,7 @@ export function createHooks(find: (request: FastifyRequest) => RequestAuthentica
       return Promise.reject(refuseForReason(options as FastifyRequest, messages.authorizeNotCalled))
     }
     const rule = readRule(options)
+    hints?.shortTimes(findShortTimes('authorize.', rule))
     const handler: RequestHandler = (request, reply) => {
       const authenticator = find(request)
       return authenticator ? authenticator.authorize(request, reply, rule) : notRegistered(request)

@@ -38,6 +38,10 @@ export const scopeWithoutRoutes: string =
   'fastify-jwks-auth is registered in a scope that has no routes, so it protects none; register the plugin on ' +
   'the Fastify instance of the routes or on a parent of it, and wrap a function that registers it for others in fastify-plugin'
 
+// Options
+export const shortTime = (option: string, value: number): string =>
+  `option "${option}" is ${value} milliseconds; times are milliseconds, so ${value} seconds are ${value * 1000}`
+
 // Keys of an issuer
 export const fetchFailed: string = "the issuer's keys can't be fetched"
 export const fetchRecovered: string = 'the issuer answers again'
@@ -60,9 +64,16 @@ export const otherIssuer: string =
 export const invalidIssuer = (error: string): string => `${error}; tokens of that issuer are refused`
 export const optionsThrew: string = 'the function "issuers" returned options that throw when they are read'
 
-// Hints about tokens that were not verified
+// Hints about requests and tokens that were not verified
+export const preflight: string =
+  'a CORS preflight (an OPTIONS request) was refused: a preflight carries no token; register @fastify/cors before the ' +
+  'hooks of this plugin, so that it answers preflights'
+export const tokenNotText = (type: string): string =>
+  `getToken returned a value of type ${type}; it must return the text of the token, undefined, or a promise of them`
 export const literalUndefined = (word: string): string =>
   `the word "${word}" came in place of a token: a client sends a variable that is not set${unverified}`
+export const schemeInToken: string = `a token came that begins with the word "Bearer"; getToken must return the token without the scheme${unverified}`
+export const quotedToken: string = `a token came in quotation marks; the client must send the token alone, not its JSON text${unverified}`
 export const encryptedToken: string =
   'an encrypted token (JWE) came, which only its recipient can read; have the client request an access token for this ' +
   'API (Auth0 encrypts tokens that are requested without audience), or turn off encryption at the issuer' +
@@ -75,13 +86,49 @@ export const similarIssuer = (differences: readonly string[]): string =>
   `a token came whose iss is not the configured issuer; they differ in: ${differences.join(', ')}${unverified}`
 export const unknownIssuer: string = `a token came whose iss is like none of the configured issuers${unverified}`
 export const unresolvedIssuer: string = `a token came whose iss the function "issuers" does not know${unverified}`
+export const entraVersion: string =
+  'a token came from the other version of Entra: the iss of v1.0 is https://sts.windows.net/TENANT/, and that of v2.0 is ' +
+  'https://login.microsoftonline.com/TENANT/v2.0; set requestedAccessTokenVersion to 2 in the manifest of the API, or ' +
+  'list both issuers in "issuers"' +
+  unverified
+export const graphToken: string =
+  'a token for Microsoft Graph came, which no other API can verify (its header has a nonce); have the client request ' +
+  'a token for this API, with a scope such as api://CLIENT_ID/.default' +
+  unverified
+export const disallowedAlgorithm: string =
+  'a token came that is signed with an algorithm that the options do not allow; HS256 needs "secret" (at Auth0, set the ' +
+  'signing algorithm of the API to RS256)' +
+  unverified
+export const unknownKid: string =
+  'a token came that names a key which its issuer does not publish for this algorithm; it is from another environment, ' +
+  'its key was removed, or "jwksUri" is that of another issuer' +
+  unverified
+export const invalidSignature: string =
+  'a token came whose signature was not made with the key that it names; it was changed, it is from another ' +
+  'environment with the same kid, or the issuer has replaced the key under its kid' +
+  unverified
+export const wrongSecret: string =
+  'a token came whose signature was not made with "secret"; if the issuer shows the secret in base64url, decode it: ' +
+  "Buffer.from(secret, 'base64url')" +
+  unverified
 
 // Hints about verified tokens
 export const clockSkew = (seconds: number): string =>
   `the clocks of the issuer and of this server are at least ${seconds} seconds apart: a verified token has its ` +
   'iat in the future; correct the wrong clock, or raise clockTolerance'
+export const timeInMilliseconds = (claim: string): string =>
+  `a verified token has its ${claim} in milliseconds; RFC 7519 has seconds, so the issuer must divide by 1000 ` +
+  '(a token whose exp is in milliseconds does not expire)'
 export const idToken: string =
   'an ID token came, which is meant for the client and not for an API; have the client request an access token for ' +
   'this API and send that'
+export const similarAudience = (differences: readonly string[]): string =>
+  `a verified token was refused because its aud is not the configured audience; they differ in: ${differences.join(', ')}`
+export const otherAudience: string =
+  'a verified token was refused because its aud has none of the configured audiences; have the client request a token ' +
+  'for this API, or correct the option "audience"'
+export const nestedClaim = (claim: string): string =>
+  `a verified token was refused for its ${claim}: the options name a claim with dots in its name, and the token has a ` +
+  `nested claim; write { ${claim.replaceAll('.', ': { ')}: … }${' }'.repeat(claim.split('.').length - 1)} in "claims"`
 export const invalidClaim = (claim: string): string =>
   `a verified token was refused for its ${claim}, which is missing or does not have the value that the options require`

@@ -11,6 +11,7 @@ import { serveResourceMetadata } from './metadata-route.ts'
 import { invalidOption } from './options/assert.ts'
 import { readPluginOptions } from './options/plugin-options.ts'
 import { dpopChallengeOf } from './options/sender-constraint-options.ts'
+import { findShortPluginTimes } from './options/times.ts'
 import type { OneOrMoreIssuers, PluginOptions } from './options/types.ts'
 import { RequestAuthenticator } from './request-authenticator.ts'
 import { protectRoutes } from './route-hook.ts'
@@ -32,7 +33,8 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
   })
   const authenticator = new RequestAuthenticator(verifier, settings, options)
   const openApi = new OpenApi(issuers, settings.global, dpopChallengeOf(settings))
-  const hooks = createHooks(() => authenticator)
+  const hooks = createHooks(() => authenticator, verifier.hints)
+  verifier.hints.shortTimes(findShortPluginTimes(options))
 
   app.decorateRequest(decoratorName, null)
   app.decorateRequest('accessToken', null)

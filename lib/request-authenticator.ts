@@ -109,11 +109,15 @@ export class RequestAuthenticator {
     authorization: string | null | undefined,
   ): CheckResult {
     if (authorization === undefined || authorization === null) {
-      if (!isOptional) return this.#refuse(reply, new JwksAuthError(refusals.missingHeader))
+      if (!isOptional) {
+        this.#verifier.hints.missingToken(request)
+        return this.#refuse(reply, new JwksAuthError(refusals.missingHeader))
+      }
       ;(request as unknown as Users)[this.#decoratorName] ??= null
       return undefined
     }
     if (typeof authorization !== 'string') {
+      this.#verifier.hints.tokenNotText(authorization)
       return this.#refuse(reply, new JwksAuthError(refusals.malformedToken))
     }
     let result: MaybePromise<VerificationResult>
@@ -197,7 +201,10 @@ export class RequestAuthenticator {
     const accessToken = this.accessTokenOf(request)
     const { claims } = accessToken
     const refusal = checkRule(rule, claims, this.scopes)
-    if (refusal) return this.#refuse(reply, new JwksAuthError(refusal), accessToken)
+    if (refusal) {
+      this.#verifier.hints.refusedByRule(rule, claims)
+      return this.#refuse(reply, new JwksAuthError(refusal), accessToken)
+    }
     const check = rule.check as AuthorizeOptions['check']
     if (!check) return undefined
     const onCheck = (isPermitted: boolean): Error | undefined =>

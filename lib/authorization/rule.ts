@@ -56,12 +56,11 @@ export function readRule(rule: unknown, path = 'authorize', right: string = must
   }
   assertFunction(`${path}.check`, rule.check)
   const claims = readClaimValues(`${path}.claims`, rule.claims)
-  const scope = readList(`${path}.scope`, rule.scope, 'scopes', 'RFC 6749 section 3.3')
-  const anyScope = readList(`${path}.anyScope`, rule.anyScope, 'scopes', 'RFC 6749 section 3.3')
+  const scope = readScopes(`${path}.scope`, rule.scope)
+  const anyScope = readScopes(`${path}.anyScope`, rule.anyScope)
   const acr = readList(`${path}.acr`, rule.acr, 'authentication contexts', 'RFC 9470 section 3')
-  // The minimum refuses values that are meant in seconds.
   const maxAuthAge =
-    rule.maxAuthAge === undefined ? undefined : wholeNumber(`${path}.maxAuthAge`, rule.maxAuthAge, 1_000)
+    rule.maxAuthAge === undefined ? undefined : wholeNumber(`${path}.maxAuthAge`, rule.maxAuthAge, 1)
   // Rounded down, so that an authentication that satisfies the challenge also satisfies the rule.
   const maxAge = maxAuthAge === undefined ? undefined : Math.floor(maxAuthAge / 1000)
   const challengeScope = joined([...scope, ...anyScope].filter((each) => each !== refreshTokenScope))
@@ -103,6 +102,17 @@ function isAuthenticated({ acr, maxAuthAge }: Rule, claims: AccessTokenClaims): 
   const { auth_time: time, exp } = claims
   // A time after the token's end is in milliseconds by mistake, and would never be too old.
   return typeof time === 'number' && time <= exp && Date.now() - time * 1000 <= maxAuthAge
+}
+
+/** A comma may be part of a scope, so it is accepted in the entries of a list. */
+function readScopes(name: string, value: unknown): string[] {
+  if (typeof value === 'string' && value.includes(',')) {
+    invalidOption(
+      name,
+      "has a comma: write several scopes as ['a', 'b'] or 'a b', and a scope with a comma in its name as a list",
+    )
+  }
+  return readList(name, value, 'scopes', 'RFC 6749 section 3.3')
 }
 
 /** Reads names that a challenge can contain: space-separated, without quotes and backslashes. */

@@ -1,4 +1,5 @@
 import * as messages from '../log.ts'
+import { maxListed, warning, type Hint } from './hint.ts'
 
 /** What a refused proof shows of a mistake. */
 export interface ProofMistake {
@@ -12,22 +13,15 @@ export interface ProofMistake {
 
 /** Maximum number of characters of an `htu` in a log line. */
 const maxShown = 200
-/** Maximum number of base URLs in a log line. */
-const maxListed = 20
 
 /** Explains a proof that was refused. The access token was verified before, so its client can be known. */
-export function explainProof({
-  missingOption,
-  otherUrl,
-  clockSkew,
-}: ProofMistake): { subject: string; details: object; message: string } | undefined {
+export function explainProof({ missingOption, otherUrl, clockSkew }: ProofMistake): Hint | undefined {
   if (missingOption !== undefined) {
-    const message = messages.unconfiguredBinding(missingOption)
-    return { subject: `proof ${missingOption}`, details: {}, message }
+    return warning(`proof ${missingOption}`, {}, messages.unconfiguredBinding(missingOption))
   }
   if (clockSkew !== undefined && Number.isFinite(clockSkew)) {
     const seconds = Math.round(clockSkew / 1000)
-    return { subject: 'proofClock', details: { seconds }, message: messages.proofClock(seconds) }
+    return warning('proofClock', { seconds }, messages.proofClock(seconds))
   }
   if (!otherUrl) return undefined
   // The query may be secret, and other characters could mislead the reader of a terminal or a log.
@@ -36,5 +30,5 @@ export function explainProof({
     baseUrl: otherUrl.baseUrls.slice(0, maxListed),
     htu: /^[\x20-\x7e]*$/.test(shown) ? shown : undefined,
   }
-  return { subject: 'proofUrl', details, message: messages.proofUrl }
+  return warning('proofUrl', details, messages.proofUrl)
 }

@@ -4,6 +4,7 @@ import { JwksAuthError, jwksUnavailable } from '../errors.ts'
 import { isThenable, type MaybePromise } from '../hook.ts'
 import * as messages from '../log.ts'
 import { acceptSameTokens, readIssuerOptions, type IssuerSettings } from '../options/issuer-options.ts'
+import { findShortTimes } from '../options/times.ts'
 import type { ResolveIssuer } from '../options/types.ts'
 import { createIssuer, type Issuer } from './issuer.ts'
 import type { IssuerContext } from './key-source.ts'
@@ -60,6 +61,8 @@ const maxNameLength = 1_024
 const maxEntries = 10_000
 /** Maximum total length of the remembered unknown names, which attackers can choose. */
 const maxUnknownLength = 1_048_576
+/** Precedes the names of options that the function returns. */
+const path = 'issuers(iss).'
 /** Maximum number of different log lines. */
 const maxLogLines = 20
 
@@ -183,7 +186,11 @@ class FunctionResolver implements IssuerResolver {
   /** Wrong options are a mistake of the application. They are logged, and the client is refused without details. */
   #read(options: unknown): IssuerSettings | undefined {
     try {
-      return readIssuerOptions(options, 'issuers(iss).', this.#context.allowInsecureIssuers)
+      const settings = readIssuerOptions(options, path, this.#context.allowInsecureIssuers)
+      for (const { option, value } of findShortTimes(path, settings.rules)) {
+        this.#warn(messages.shortTime(option, value))
+      }
+      return settings
     } catch (error) {
       this.#warn(messages.invalidIssuer(error instanceof Error ? error.message : messages.optionsThrew))
       return undefined

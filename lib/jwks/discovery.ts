@@ -1,6 +1,6 @@
 import { isObject } from '../jwt/json.ts'
 import { FetchError } from './fetch-error.ts'
-import { diffIssuers } from './issuer-diff.ts'
+import { diffIdentifiers } from './identifier-diff.ts'
 import { isLoopback, isTrustworthy } from './urls.ts'
 
 /** Whose keys are discovered. */
@@ -18,7 +18,7 @@ export class OtherIssuerError extends FetchError {
   readonly metadataIssuer: string
 
   constructor(metadataIssuer: string, issuer: string) {
-    const diff = diffIssuers(metadataIssuer, issuer)
+    const diff = diffIdentifiers(metadataIssuer, issuer)
     super(
       `its metadata names another issuer${diff ? `; they differ in: ${diff.differences.join(', ')}` : ''}`,
     )

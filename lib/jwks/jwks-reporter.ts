@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { diagnostics, truncateKid, type FetchAttempt } from '../channels.ts'
 import * as messages from '../log.ts'
 import type { Log } from '../log.ts'
-import { printableIssuer } from './issuer-diff.ts'
+import { printable } from './identifier-diff.ts'
 import type { KeySource } from './jwks-state.ts'
 import { normalReasons, type SkippedKey, type VerificationKey } from './jwk.ts'
 
@@ -75,7 +75,7 @@ export class JwksReporter {
       issuer,
       reason,
       attempts,
-      ...(metadataIssuer !== undefined && { metadataIssuer: printableIssuer(metadataIssuer) }),
+      ...(metadataIssuer !== undefined && { metadataIssuer: printable(metadataIssuer) }),
       ...(skipped.length > 0 && { keys: skipped.slice(0, maxListed) }),
     }
     if (!this.#isOutageLogged) this.#log.warn(details, messages.fetchFailed)

@@ -1,7 +1,9 @@
 /** Assertions about options. Every error has the same grammar: the name of the option, then what is right. */
 
-export function invalidOption(name: string, right: string): never {
-  throw new TypeError(`fastify-jwks-auth: option "${name}" ${right}`)
+/** @param isUnset - Whether the value looks like an environment variable that is not set. */
+export function invalidOption(name: string, right: string, isUnset = false): never {
+  const question = isUnset ? '; is an environment variable unset?' : ''
+  throw new TypeError(`fastify-jwks-auth: option "${name}" ${right}${question}`)
 }
 
 /**
@@ -19,7 +21,33 @@ export function assertNames(
   if (unknown === undefined) return
   const parent = Object.keys(nested).find((name) => nested[name]!.includes(unknown))
   if (parent !== undefined) invalidOption(path + unknown, `is unknown; did you mean "${parent}.${unknown}"?`)
-  invalidOption(path + unknown, `is unknown; known are ${known.join(', ')}`)
+  const similar = known.find((name) => isMisspelled(unknown, name))
+  const question = similar === undefined ? '' : `; did you mean "${path}${similar}"?`
+  invalidOption(path + unknown, `is unknown; known are ${known.join(', ')}${question}`)
+}
+
+/** Whether a name is probably another spelling of a known one: a beginning, or at most two wrong characters, one in short names. */
+function isMisspelled(name: string, known: string): boolean {
+  const [written, right] = [name, known].map((each) => each.toLowerCase().replaceAll(/[_-]/g, '')) as [
+    string,
+    string,
+  ]
+  if (written.length < 3) return false
+  return right.startsWith(written) || distance(written, right) <= (written.length < 6 ? 1 : 2)
+}
+
+/** The number of characters to insert, delete or replace (Levenshtein). */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (const [index, character] of Array.from(one).entries()) {
+    const next = [index + 1]
+    for (let column = 1; column < row.length; column += 1) {
+      const replaced = row[column - 1]! + (character === other[column - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[column]! + 1, next[column - 1]! + 1))
+    }
+    row = next
+  }
+  return row.at(-1)!
 }
 
 export function assertRecord(
@@ -38,7 +66,9 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 }
 
 export function assertNonEmptyString(name: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value === '') invalidOption(name, 'must be a non-empty string')
+  if (typeof value !== 'string' || value === '') {
+    invalidOption(name, 'must be a non-empty string', value === '')
+  }
 }
 
 export function assertFunction(name: string, value: unknown): void {

@@ -60,7 +60,7 @@ export const issuerOptionNames: readonly string[] = Object.keys(names)
  * @throws {TypeError}
  */
 export function readIssuerOptions(options: unknown, path: string, allAllowInsecure: boolean): IssuerSettings {
-  assertRecord(path.slice(0, -1), options)
+  assertRecord(path.slice(0, -1), options, 'must be a plain object, such as { issuer, audience }')
   assertNames(path, options, issuerOptionNames)
   const { secret, allowInsecureIssuers } = options
   assertBoolean(`${path}allowInsecureIssuers`, allowInsecureIssuers)
@@ -105,7 +105,7 @@ function readClaimRules(options: Record<string, unknown>, path: string): ClaimRu
   const { clockTolerance = 5_000, maxTokenAge, requiredClaims, profile } = options
   if (profile !== undefined && profile !== 'rfc9068') invalidOption(`${path}profile`, "must be 'rfc9068'")
   return Object.freeze({
-    audience: readAudience(`${path}audience`, options.audience),
+    audience: readAudience(`${path}audience`, options.audience, 'audience' in options),
     clockTolerance: wholeNumber(`${path}clockTolerance`, clockTolerance, 0),
     maxTokenAge: maxTokenAge === undefined ? undefined : wholeNumber(`${path}maxTokenAge`, maxTokenAge, 1),
     requiredClaims:
@@ -115,12 +115,13 @@ function readClaimRules(options: Record<string, unknown>, path: string): ClaimRu
   })
 }
 
-function readAudience(name: string, value: unknown): readonly string[] | false {
+function readAudience(name: string, value: unknown, isGiven: boolean): readonly string[] | false {
   if (value === false) return false
   const right = 'a non-empty string or a list of them, or false for an issuer whose tokens have no aud'
-  if (value === undefined) invalidOption(name, `is required: ${right}`)
-  if (value === '' || !(typeof value === 'string' || Array.isArray(value)))
-    invalidOption(name, `must be ${right}`)
+  if (value === undefined) invalidOption(name, `is required: ${right}`, isGiven)
+  if (value === '' || !(typeof value === 'string' || Array.isArray(value))) {
+    invalidOption(name, `must be ${right}`, value === '')
+  }
   return stringOrList(name, value)
 }
 

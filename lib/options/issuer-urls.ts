@@ -45,11 +45,21 @@ function readIssuer(options: Options, path: string, allowInsecure: boolean): str
       invalidOption(
         `${path}domain`,
         'must be a host name in lower case with an optional port, such as tenant.eu.auth0.com',
+        domain === '',
       )
     }
     return `https://${domain}/`
   }
-  if (issuer === undefined) invalidOption(`${path}issuer`, 'is required (or "domain", for an Auth0 tenant)')
+  if (issuer === undefined) {
+    const isUnset = 'issuer' in options || 'domain' in options
+    invalidOption(`${path}issuer`, 'is required (or "domain", for an Auth0 tenant)', isUnset)
+  }
+  if (Array.isArray(issuer)) {
+    invalidOption(
+      `${path}issuer`,
+      'must be a string; list several issuers as [{ issuer, audience }, …] in "issuers"',
+    )
+  }
   assertNonEmptyString(`${path}issuer`, issuer)
   if (jwksUri === undefined && secret === undefined) {
     readUrl(`${path}issuer`, issuer, allowInsecure)
@@ -98,6 +108,7 @@ function readUrl(name: string, value: unknown, allowInsecure: boolean): URL {
     invalidOption(
       name,
       'must be an https URL without credentials (http only on loopback or with allowInsecureIssuers: true)',
+      value === '',
     )
   }
   return url

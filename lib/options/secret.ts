@@ -25,7 +25,11 @@ export function readSecret(name: string, value: unknown, allowed: readonly Secre
   const algorithms: readonly SecretAlgorithm[] = allowed.length > 0 ? allowed : ['HS256']
   const min = Math.max(...algorithms.map((algorithm) => secretAlgorithms[algorithm]))
   if (bytes.length < min) {
-    invalidOption(name, `must have at least ${min} bytes for ${algorithms.join(', ')} (RFC 7518 section 3.2)`)
+    invalidOption(
+      name,
+      `must have at least ${min} bytes for ${algorithms.join(', ')} (RFC 7518 section 3.2)`,
+      bytes.length === 0,
+    )
   }
   return bytes
 }

@@ -223,6 +223,17 @@ suite('a rule without an effect', () => {
       { scopes: 'a' },
       /"authorize.scopes" is unknown; known are scope, anyScope, claims, acr, maxAuthAge, check/,
     ],
+    [
+      'with a misspelled name',
+      { anyScopes: 'a' },
+      /"authorize.anyScopes" is unknown; .*; did you mean "authorize.anyScope"\?$/,
+    ],
+    [
+      'with a comma in scope',
+      { scope: 'a,b' },
+      /"authorize.scope" has a comma: write several scopes as \['a', 'b'\] or 'a b'/,
+    ],
+    ['with a comma in anyScope', { anyScope: 'a, b' }, /"authorize.anyScope" has a comma/],
     ['with an empty scope', { scope: '' }, /"authorize.scope" must be a non-empty string/],
     [
       'with an empty list of scopes',
@@ -547,11 +558,6 @@ suite('an impossible rule', () => {
       'with a letter beyond ASCII in acr',
       { acr: 'ä' },
       /"authorize.acr" must contain authentication contexts/,
-    ],
-    [
-      'with seconds in maxAuthAge',
-      { maxAuthAge: 300 },
-      /"authorize.maxAuthAge" must be a whole number of milliseconds, at least 1000/,
     ],
     [
       'with a maxAuthAge of 0',

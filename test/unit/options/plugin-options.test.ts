@@ -16,6 +16,7 @@ const good = { issuer: 'https://issuer.example', audience: 'api' }
 const another = { domain: 'tenant.example', audience: 'api' }
 
 const text = 'must be a non-empty string'
+const severalIssuers = 'must be a string; list several issuers as [{ issuer, audience }, …] in "issuers"'
 const nonEmptyList = 'must be a list with at least one entry'
 const oneScope =
   'must be one scope of printable ASCII without spaces, quotes and backslashes (RFC 6749 section 3.3)'
@@ -54,9 +55,15 @@ async function register(options: unknown): Promise<void> {
   await Fastify().register(jwksAuth, options as JwksAuthOptions)
 }
 
+/** Ends the errors about values that an unset environment variable may cause. Tests of their own show which. */
+const isUnset = '; is an environment variable unset?'
+
 async function refuses(t: TestContext, options: unknown, name: string, right: string): Promise<void> {
   const message = `fastify-jwks-auth: option "${name}" ${right}`
-  await t.assert.rejects(register(options), { name: 'TypeError', message })
+  await t.assert.rejects(register(options), (error: Error) => {
+    t.assert.deepEqual([error.name, error.message.replace(isUnset, '')], ['TypeError', message])
+    return true
+  })
 }
 
 async function accepts(t: TestContext, options: unknown): Promise<void> {
@@ -90,6 +97,7 @@ const issuerRows: Row[] = [
 
   ['issuer', 'is required (or "domain", for an Auth0 tenant)', { issuer: undefined }],
   ['issuer', text, ...each('issuer', ['', null, false, 5, new URL(good.issuer)])],
+  ['issuer', severalIssuers, ...each('issuer', [['https://a.example', 'https://b.example'], []])],
   [
     'issuer',
     text,
@@ -486,16 +494,75 @@ suite('invalid options of the plugin', () => {
   }
 })
 
+suite('options whose environment variable is not set', () => {
+  const rows: [title: string, options: object, name: string][] = [
+    ['an empty issuer', { ...good, issuer: '' }, 'issuer'],
+    ['an issuer of undefined', { ...good, issuer: undefined }, 'issuer'],
+    ['an empty domain', { domain: '', audience: 'api' }, 'domain'],
+    ['a domain of undefined', { domain: undefined, audience: 'api' }, 'issuer'],
+    ['an empty audience', { ...good, audience: '' }, 'audience'],
+    ['an audience of undefined', { ...good, audience: undefined }, 'audience'],
+    ['an empty audience in a list', { ...good, audience: ['api', ''] }, 'audience[1]'],
+    ['an empty jwksUri', { ...good, jwksUri: '' }, 'jwksUri'],
+    ['an empty secret', { ...good, secret: '' }, 'secret'],
+    ['an empty issuer in a list', { issuers: [good, { ...good, issuer: '' }] }, 'issuers[1].issuer'],
+  ]
+  for (const [title, options, name] of rows) {
+    test(`the error for ${title} asks whether an environment variable is unset`, async (t) => {
+      const message = new RegExp(
+        `^fastify-jwks-auth: option "${name.replaceAll(/[[.\]]/g, '\\$&')}" .*${isUnset.replace('?', '\\?')}$`,
+      )
+      await t.assert.rejects(register(options), { name: 'TypeError', message })
+    })
+  }
+
+  test('the error for another wrong value does not ask about environment variables', async (t) => {
+    for (const options of [{}, { issuer: good.issuer }, { ...good, audience: 5 }, { ...good, issuer: 5 }]) {
+      await t.assert.rejects(register(options), ({ message }: Error) => !message.includes(isUnset))
+    }
+  })
+})
+
 suite('unknown options', () => {
   const known = `is unknown; known are ${issuerNames}, ${pluginNames}, ${fastifyNames}`
-  for (const name of ['audiences', 'aud', 'jwksUrl', 'Issuer', 'clock_tolerance', 'toString', '']) {
+  for (const [name, similar] of [
+    ['audiences', 'audience'],
+    ['aud', 'audience'],
+    ['iss', 'issuer'],
+    ['jwksUrl', 'jwksUri'],
+    ['Issuer', 'issuer'],
+    ['clock_tolerance', 'clockTolerance'],
+    ['algoritms', 'algorithms'],
+    ['fromatUser', 'formatUser'],
+  ] as const) {
+    test(`the misspelled option "${name}" is refused with the name "${similar}"`, async (t: TestContext) => {
+      const right = `${known}; did you mean "${similar}"?`
+      await refuses(t, { ...good, [name]: 'api' }, name, right)
+      await refuses(t, { ...good, [name]: undefined }, name, right)
+    })
+  }
+
+  for (const name of ['toString', 'ur', 'cookie', 'issuerBaseURL', '']) {
     test(`the unknown option "${name}" is refused with the names of known options`, async (t: TestContext) => {
       await refuses(t, { ...good, [name]: 'api' }, name, known)
       await refuses(t, { ...good, [name]: undefined }, name, known)
     })
   }
 
-  for (const name of ['audiences', 'realm', 'jwks', 'issuers', 'prefix', 'constructor']) {
+  test('a misspelled option in an entry of issuers is refused with its right name', async (t) => {
+    const issuers = [another, { ...good, audiences: undefined }]
+    const right = `is unknown; known are ${issuerNames}; did you mean "issuers[1].audience"?`
+    await refuses(t, { issuers }, 'issuers[1].audiences', right)
+  })
+
+  test('a misspelled option in jwks and in cache is refused with its right name', async (t) => {
+    const inJwks = `is unknown; known are ${jwksNames}; did you mean "jwks.timeout"?`
+    await refuses(t, { ...good, jwks: { timeOut: undefined } }, 'jwks.timeOut', inJwks)
+    const inCache = 'is unknown; known are max, maxBytes; did you mean "cache.maxBytes"?'
+    await refuses(t, { ...good, cache: { max_bytes: 5 } }, 'cache.max_bytes', inCache)
+  })
+
+  for (const name of ['realm', 'cache', 'prefix', 'constructor']) {
     test(`the unknown option "${name}" in an entry of issuers is refused with the names of known options`, async (t: TestContext) => {
       const issuers = [another, { ...good, [name]: undefined }]
       await refuses(t, { issuers }, `issuers[1].${name}`, `is unknown; known are ${issuerNames}`)
@@ -514,7 +581,7 @@ suite('unknown options', () => {
     })
   }
 
-  for (const name of ['timeOut', 'ttl', 'issuer', 'valueOf']) {
+  for (const name of ['ttl', 'issuer', 'valueOf']) {
     test(`the unknown option "${name}" in jwks is refused with the names of known options`, async (t: TestContext) => {
       const right = `is unknown; known are ${jwksNames}`
       await refuses(t, { ...good, jwks: { [name]: undefined } }, `jwks.${name}`, right)
@@ -548,7 +615,8 @@ suite('options as a whole', () => {
 
   for (const entry of [undefined, null, false, 5, good.issuer, [good]]) {
     test(`${shown(entry)} is refused as an entry of issuers`, async (t: TestContext) => {
-      await refuses(t, { issuers: [good, entry] }, 'issuers[1]', 'must be a plain object')
+      const right = 'must be a plain object, such as { issuer, audience }'
+      await refuses(t, { issuers: [good, entry] }, 'issuers[1]', right)
     })
   }
 
