@@ -37,6 +37,24 @@ const byIssuer = new Map(customers.map((tenant) => [ofTenant(tenant).issuer, ofT
 export const entraTenants: ResolveIssuer = (iss) => byIssuer.get(iss)
 // #endregion
 
+// #region entra-versions
+const tenant = '8a3b1c2d-0000-4000-8000-5e6f7a8b9c0d'
+const api = '11111111-2222-4333-8444-555555555555'
+
+export const entraVersions: IssuerOptions[] = [
+  {
+    issuer: `https://login.microsoftonline.com/${tenant}/v2.0`,
+    audience: api,
+    requiredClaims: ['azp'],
+  },
+  {
+    issuer: `https://sts.windows.net/${tenant}/`,
+    audience: [`api://${api}`, api],
+    requiredClaims: ['appid'],
+  },
+]
+// #endregion
+
 // #region cognito
 export const cognito: IssuerOptions = {
   issuer: 'https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI',

@@ -349,3 +349,14 @@ suite('the counterparts of docs/migrating.md', () => {
     test(`${name} works as the counterpart in docs/migrating.md`, check)
   }
 })
+
+test('every row of docs/migrating.md about seconds says that they are multiplied by 1000', (t) => {
+  const rows = readFileSync(join(docs, 'migrating.md'), 'utf8')
+    .split('\n')
+    .filter((line) => /^\| [^|]*seconds/.test(line))
+  t.assert.equal(rows.length, 5)
+  t.assert.deepEqual(
+    rows.filter((row) => !row.includes('× 1000')),
+    [],
+  )
+})

@@ -1,6 +1,8 @@
 import { suite, test, type TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { SignJWT } from 'jose'
+import { entraVersions } from '../../../docs/examples/providers.ts'
+import type { IssuerOptions } from '../../../lib/index.ts'
 import { call, createApp, readAnswer } from '../../helpers/app.ts'
 import { changedTokens } from '../../helpers/changed-tokens.ts'
 import { Reroute } from '../../helpers/dispatcher.ts'
@@ -82,4 +84,39 @@ test('an OAuth 2.0 server without OpenID Connect is found by the metadata of RFC
   const app = await createApp({ issuer: server.issuer, audience: 'api' })
   t.after(() => app.close())
   t.assert.equal((await call(app, await server.token())).statusCode, 200)
+})
+
+test('Entra: tokens of v1.0 and v2.0 are accepted together, each with its own rules', async (t) => {
+  const server = await LocalIssuer.start({ key })
+  const [v2, v1] = entraVersions as [IssuerOptions & { issuer: string }, IssuerOptions & { issuer: string }]
+  const tenant = new URL(v1.issuer).pathname
+  server.on(`${tenant}v2.0/.well-known/openid-configuration`, {
+    issuer: v2.issuer,
+    jwks_uri: `https://login.microsoftonline.com${tenant}discovery/v2.0/keys`,
+  })
+  server.on(`${tenant}.well-known/openid-configuration`, {
+    issuer: v1.issuer,
+    jwks_uri: 'https://login.microsoftonline.com/common/discovery/keys',
+  })
+  server.on(`${tenant}discovery/v2.0/keys`, { keys: [{ ...key.jwk, issuer: v2.issuer }] })
+  server.on('/common/discovery/keys', { keys: [key.jwk] })
+  const app = await createApp({ issuers: entraVersions, jwks: { dispatcher: new Reroute(server.origin) } })
+  t.after(() => Promise.all([app.close(), server.close()]))
+  const send = async (claims: Record<string, unknown>): Promise<unknown> => {
+    const answer = await call(app, await sign(key, { sub: 's', iat: now(), exp: now() + 600, ...claims }))
+    return answer.json<{ code?: string }>().code
+  }
+  const api = v2.audience as string
+  t.assert.equal(await send({ iss: v2.issuer, aud: api, azp: 'web', ver: '2.0' }), undefined)
+  t.assert.equal(await send({ iss: v1.issuer, aud: `api://${api}`, appid: 'web', ver: '1.0' }), undefined)
+  t.assert.equal(await send({ iss: v2.issuer, aud: `api://${api}`, azp: 'web' }), 'invalid_audience')
+  t.assert.equal(
+    await send({ iss: v1.issuer, aud: 'https://graph.microsoft.com', appid: 'web' }),
+    'invalid_audience',
+  )
+  t.assert.equal(await send({ iss: v1.issuer, aud: api }), 'invalid_claims')
+  t.assert.equal(
+    await send({ iss: 'https://sts.windows.net/other/', aud: api, appid: 'web' }),
+    'invalid_claims',
+  )
 })
