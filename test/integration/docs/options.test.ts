@@ -145,7 +145,9 @@ function valueOf(code: string): Record<string, unknown> {
 /** Matches an error of the option, of an entry or of a member of it. For misplaced options of `issuers` it is any option. */
 function startingWith(name: string, error: string): RegExp {
   const place = name === 'issuers' ? '.+' : `${escaped(name)}(?:[.[].+)?`
-  return new RegExp(`^fastify-jwks-auth: option "${place}" ${escaped(error)}$`)
+  // The document says in general that the error for an empty string asks about an environment variable.
+  const end = '(?:; is an environment variable unset\\?)?'
+  return new RegExp(`^fastify-jwks-auth: option "${place}" ${escaped(error)}${end}$`)
 }
 
 function escaped(text: string): string {
