@@ -66,9 +66,7 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 }
 
 export function assertNonEmptyString(name: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value === '') {
-    invalidOption(name, 'must be a non-empty string', value === '')
-  }
+  if (typeof value !== 'string' || value === '') invalidOption(name, 'must be a non-empty string')
 }
 
 export function assertFunction(name: string, value: unknown): void {

@@ -122,6 +122,9 @@ function readAudience(name: string, value: unknown, isGiven: boolean): readonly 
   if (value === '' || !(typeof value === 'string' || Array.isArray(value))) {
     invalidOption(name, `must be ${right}`, value === '')
   }
+  if (Array.isArray(value) && value.includes('')) {
+    invalidOption(`${name}[${value.indexOf('')}]`, 'must be a non-empty string', true)
+  }
   return stringOrList(name, value)
 }
 

@@ -60,6 +60,7 @@ function readIssuer(options: Options, path: string, allowInsecure: boolean): str
       'must be a string; list several issuers as [{ issuer, audience }, …] in "issuers"',
     )
   }
+  if (issuer === '') invalidOption(`${path}issuer`, 'must be a non-empty string', true)
   assertNonEmptyString(`${path}issuer`, issuer)
   if (jwksUri === undefined && secret === undefined) {
     readUrl(`${path}issuer`, issuer, allowInsecure)

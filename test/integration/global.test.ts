@@ -288,7 +288,7 @@ suite('a wrong config', () => {
     [
       { scopes: 'a' },
       'config.jwksAuth.scopes',
-      'is unknown; known are scope, anyScope, claims, acr, maxAuthAge, check',
+      'is unknown; known are scope, anyScope, claims, acr, maxAuthAge, check; did you mean "config.jwksAuth.scope"?',
     ],
     [{ scope: '' }, 'config.jwksAuth.scope', 'must be a non-empty string'],
     [authorize({ scope: 'a' }), 'config.jwksAuth', "must be false, 'optional' or a rule, as in { scope: … }"],

@@ -226,7 +226,7 @@ suite('the rules', () => {
       [null, '"mcpRoute" must be a plain object'],
       [
         { scopes: 'a' },
-        '"mcpRoute.scopes" is unknown; known are scope, anyScope, claims, acr, maxAuthAge, check',
+        '"mcpRoute.scopes" is unknown; known are scope, anyScope, claims, acr, maxAuthAge, check; did you mean "mcpRoute.scope"?',
       ],
       [{ scope: '' }, '"mcpRoute.scope" must be a non-empty string'],
       [{ tools: [] }, '"mcpRoute.tools" must be a plain object'],
