@@ -106,7 +106,11 @@ const rows: [name: string, right: string, ...wrong: object[]][] = [
     'is unknown; known are mode, baseUrl, algorithms, proofMaxAge, nonce, replay, maxProofs',
     { dpop: { age: 5 } },
   ],
-  ['mtls.headers', 'is unknown; known are mode, header, getCertificate; did you mean "mtls.header"?', { mtls: { headers: [] } }],
+  [
+    'mtls.headers',
+    'is unknown; known are mode, header, getCertificate; did you mean "mtls.header"?',
+    { mtls: { headers: [] } },
+  ],
   ['proofMaxAge', 'is unknown; did you mean "dpop.proofMaxAge"?', { proofMaxAge: 5 }],
 ]
 
