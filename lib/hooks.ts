@@ -5,7 +5,7 @@ import type { AuthenticateHook, Authorize } from './decorators.ts'
 import { createHook, type Handler } from './hook.ts'
 import type { Hints } from './hints/hints.ts'
 import * as messages from './log.ts'
-import { findShortTimes } from './options/times.ts'
+import { findShortTimes, type ShortTime } from './options/times.ts'
 import type { RequestAuthenticator } from './request-authenticator.ts'
 
 interface Hooks {
@@ -40,12 +40,15 @@ export function createHooks(
       return Promise.reject(refuseForReason(options as FastifyRequest, messages.authorizeNotCalled))
     }
     const rule = readRule(options)
-    hints?.shortTimes(findShortTimes('authorize.', rule))
     const handler: RequestHandler = (request, reply) => {
       const authenticator = find(request)
       return authenticator ? authenticator.authorize(request, reply, rule) : notRegistered(request)
     }
-    return documentHook(createHook(handler), rule)
+    const hook = createHook(handler)
+    const shortTimes = findShortTimes('authorize.', rule)
+    if (hints) hints.shortTimes(shortTimes)
+    else if (shortTimes.length > 0) warnWhenBound(hook, shortTimes)
+    return documentHook(hook, rule)
   }
   authorizeFunctions.add(authorize)
   return {
@@ -81,6 +84,15 @@ type Authenticators = Record<symbol, RequestAuthenticator | undefined>
 /** The authenticator of the nearest plugin, on the instance of the route or on a parent of it. */
 export function findAuthenticator({ server }: FastifyRequest): RequestAuthenticator | undefined {
   return (server as unknown as Authenticators)[authenticatorKey]
+}
+
+/** Fastify binds the hooks of a route to its instance before the server is ready. The plugin of the route is loaded by then. */
+function warnWhenBound(hook: object, times: readonly ShortTime[]): void {
+  const bind = (instance: Authenticators | null): unknown => {
+    instance?.[authenticatorKey]?.hints.shortTimes(times)
+    return Function.prototype.bind.call(hook as Function, instance)
+  }
+  Object.defineProperty(hook, 'bind', { value: bind })
 }
 
 const exported: Hooks = createHooks(findAuthenticator)

@@ -49,7 +49,7 @@ const plugin: FastifyPluginAsync<JwksAuthOptions> = async (app, options) => {
     if (!resource) invalidOption('resource', 'is required for app.protectedResourceMetadata()')
     return resource.metadata
   })
-  protectRoutes(app, settings.global)
+  protectRoutes(app, settings.global, verifier.hints)
   if (resource?.isServed) serveResourceMetadata(app, resource)
   if (context.jwks.prefetch) app.addHook('onReady', () => verifier.prefetch())
   // Fastify waits for open requests after preClose. Requests that wait for a fetch end with it.

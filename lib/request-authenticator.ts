@@ -4,6 +4,7 @@ import { checkRule, type Rule } from './authorization/rule.ts'
 import { diagnostics } from './channels.ts'
 import { name, type AuthorizeOptions } from './decorators.ts'
 import { JwksAuthError, refusals, type Refusal } from './errors.ts'
+import type { Hints } from './hints/hints.ts'
 import { isThenable, type CheckResult, type MaybePromise } from './hook.ts'
 import { isDPoPScheme, type Scheme } from './http/authorization-header.ts'
 import { setRefusalHeaders } from './http/refusal-headers.ts'
@@ -55,6 +56,10 @@ export class RequestAuthenticator {
     this.#getToken = callbacks.getToken
     this.#formatUser = callbacks.formatUser
     this.#isRevoked = callbacks.isRevoked
+  }
+
+  get hints(): Hints {
+    return this.#verifier.hints
   }
 
   /** @param isOptional - Whether a request without a token passes. */

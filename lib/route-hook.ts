@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { readRouteConfig, type RouteRequirement } from './authorization/route-config.ts'
+import type { Hints } from './hints/hints.ts'
 import { createHook, type CheckResult, type Handler } from './hook.ts'
 import { assertCalled, findAuthenticator, refuseForReason } from './hooks.ts'
 import * as messages from './log.ts'
+import { findShortTimes } from './options/times.ts'
 
 /** The member of a route's `config` that does what the route requires, in place of `jwksAuth` and `global`. */
 export const routeHandler: unique symbol = Symbol('fastify-jwks-auth route')
@@ -13,8 +15,9 @@ type OwnHandler = { readonly [routeHandler]?: Handler<FastifyRequest, FastifyRep
  * Adds the hook that does what the `config` of each route says, and checks routes where they are declared.
  *
  * @param isGlobal - Whether a route whose `config` says nothing requires a token.
+ * @param hints - Of the plugin.
  */
-export function protectRoutes(app: FastifyInstance, isGlobal: boolean): void {
+export function protectRoutes(app: FastifyInstance, isGlobal: boolean, hints: Hints): void {
   const handler = (request: FastifyRequest, reply: FastifyReply): CheckResult => {
     const { url, config } = request.routeOptions
     // An unknown URL is a 404 with and without a token.
@@ -37,7 +40,10 @@ export function protectRoutes(app: FastifyInstance, isGlobal: boolean): void {
   const hook = createHook(handler)
   warnIfUnused(app, hook)
   app.addHook('onRequest', hook as never)
-  app.addHook('onRoute', (route) => assertRoute(route))
+  app.addHook('onRoute', (route) => {
+    const requirement = readRoute(route)
+    if (typeof requirement === 'object') hints.shortTimes(findShortTimes('authorize.', requirement))
+  })
 }
 
 /** Fastify binds a hook for each route that it applies to, and for the 404 handler of its scope, before the server is ready. */
@@ -54,8 +60,8 @@ function warnIfUnused(app: FastifyInstance, hook: object): void {
 }
 
 /** @throws {TypeError} The route would answer every request with 500. */
-function assertRoute(route: RouteOptions): void {
+function readRoute(route: RouteOptions): RouteRequirement {
   const { config, onRequest, preParsing, preValidation, preHandler } = route
   assertCalled([onRequest, preParsing, preValidation, preHandler].flat())
-  readRouteConfig(config?.jwksAuth)
+  return readRouteConfig(config?.jwksAuth)
 }

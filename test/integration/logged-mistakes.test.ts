@@ -1,5 +1,6 @@
 import { suite, test, type TestContext } from 'node:test'
-import { authorize } from '../../lib/index.ts'
+import Fastify, { type FastifyInstance } from 'fastify'
+import jwksAuth, { authorize } from '../../lib/index.ts'
 import { call } from '../helpers/app.ts'
 import { createKeyPair, LocalIssuer, unsignedToken, type TokenParts } from '../helpers/issuer.ts'
 import { refuse, start, type Line } from '../helpers/log-lines.ts'
@@ -323,16 +324,50 @@ suite('times that are probably meant in seconds', () => {
     )
   })
 
-  test('a short maxAuthAge of the exported authorize is logged once, when it refuses a request', async (t) => {
-    await using issuer = await LocalIssuer.start()
-    const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
-    app.get('/', { onRequest: authorize({ maxAuthAge: 300 }) }, async () => 'in')
-    const token = await issuer.token({ claims: { auth_time: Math.floor(Date.now() / 1000) - 10 } })
-    for (const _ of [1, 2]) {
+  const ruleIn: Record<string, (app: FastifyInstance) => void> = {
+    'a hook of a route': (app) =>
+      app.get('/', { onRequest: authorize({ maxAuthAge: 300 }) }, async () => 'in'),
+    'a hook of a scope': (app) => {
+      app.addHook('onRequest', authorize({ maxAuthAge: 300 }))
+      app.get('/', async () => 'in')
+    },
+    'a nested scope': (app) =>
+      void app.register(async (nested) => {
+        nested.get('/', { preHandler: [authorize({ maxAuthAge: 300 })] }, async () => 'in')
+      }),
+    'the config of a route': (app) =>
+      app.get('/', { config: { jwksAuth: { maxAuthAge: 300 } } }, async () => 'in'),
+  }
+  for (const [place, declare] of Object.entries(ruleIn)) {
+    test(`a short maxAuthAge in ${place} is logged once, before a request comes`, async (t) => {
+      await using issuer = await LocalIssuer.start()
+      const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
+      declare(app)
+      await app.ready()
+      const logged = [['authorize.maxAuthAge', 300]]
+      t.assert.deepEqual(
+        lines.map(({ option, value }) => [option, value]),
+        logged,
+      )
+      const token = await issuer.token({ claims: { auth_time: Math.floor(Date.now() / 1000) - 10 } })
       const response = await call(app, token, '/')
       t.assert.equal(response.statusCode, 401)
       t.assert.match(String(response.headers['www-authenticate']), /max_age="0"/)
-    }
+      t.assert.deepEqual(
+        lines.map(({ option, value }) => [option, value]),
+        logged,
+      )
+    })
+  }
+
+  test('a short maxAuthAge is logged before a request comes, if the plugin is registered after the route', async (t) => {
+    const lines: Line[] = []
+    const stream = { write: (line: string) => void lines.push(JSON.parse(line) as Line) }
+    const app = Fastify({ logger: { level: 'warn', stream } })
+    t.after(() => app.close())
+    app.get('/', { onRequest: authorize({ maxAuthAge: 300 }) }, async () => 'in')
+    app.register(jwksAuth, own)
+    await app.ready()
     t.assert.deepEqual(
       lines.map(({ option, value }) => [option, value]),
       [['authorize.maxAuthAge', 300]],
