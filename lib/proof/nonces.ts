@@ -15,8 +15,7 @@ export class Nonces {
   }
 
   create(now: number): string {
-    const time = now.toString(36)
-    return `${time}.${this.#authenticate(time)}`
+    return this.#nonceOf(now.toString(36))
   }
 
   /** A nonce is accepted for its lifetime, and for one more while clients learn its successor. */
@@ -32,16 +31,15 @@ export class Nonces {
 
   /** Undefined for a text that is no nonce of these. Another process may be ahead of this one, so the age can be negative. */
   #ageOf(nonce: string, now: number): number | undefined {
-    const [time = '', code = ''] = nonce.split('.', 2)
-    const expected = Buffer.from(this.#authenticate(time))
-    const given = Buffer.from(code)
+    const [time = ''] = nonce.split('.', 1)
+    const expected = Buffer.from(this.#nonceOf(time))
+    const given = Buffer.from(nonce)
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
     return now - Number.parseInt(time, 36)
   }
 
-  #authenticate(time: string): string {
-    return createHmac('sha256', this.#secret)
-      .update(`fastify-jwks-auth DPoP-Nonce ${time}`)
-      .digest('base64url')
+  #nonceOf(time: string): string {
+    const hmac = createHmac('sha256', this.#secret).update(`fastify-jwks-auth DPoP-Nonce ${time}`)
+    return `${time}.${hmac.digest('base64url')}`
   }
 }

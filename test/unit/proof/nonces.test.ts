@@ -43,6 +43,8 @@ test('a changed nonce is not accepted', (t) => {
     `${later}.${code}`,
     `${time}.${code.slice(1)}`,
     'é.é',
+    `${nonce}.`,
+    `${nonce}.A`,
   ]
   for (const wrong of [...changed, `${time}.${'A'.repeat(43)}`, `${time}.${code}A`]) {
     t.assert.equal(nonces.accepts(wrong, start), false, wrong)
