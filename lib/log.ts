@@ -74,6 +74,14 @@ export const literalUndefined = (word: string): string =>
   `the word "${word}" came in place of a token: a client sends a variable that is not set${unverified}`
 export const schemeInToken: string = `a token came that begins with the word "Bearer"; getToken must return the token without the scheme${unverified}`
 export const quotedToken: string = `a token came in quotation marks; the client must send the token alone, not its JSON text${unverified}`
+export const signedCookie: string =
+  'a token of four parts came, which is probably the value of a signed cookie; getToken must return the unsigned value, ' +
+  'request.unsignCookie(…).value' +
+  unverified
+export const damagedToken: string =
+  'a token came with characters that are in no JWT, such as white space, a line break or "="; it was read from a file without ' +
+  'trim(), or it is base64 instead of base64url' +
+  unverified
 export const encryptedToken: string =
   'an encrypted token (JWE) came, which only its recipient can read; have the client request an access token for this ' +
   'API (Auth0 encrypts tokens that are requested without audience), or turn off encryption at the issuer' +
@@ -124,11 +132,19 @@ export const idToken: string =
   'this API and send that'
 export const similarAudience = (differences: readonly string[]): string =>
   `a verified token was refused because its aud is not the configured audience; they differ in: ${differences.join(', ')}`
+export const joinedAudience: string =
+  'a verified token was refused because the option "audience" is one text with several audiences in it; write a list of ' +
+  "them, such as process.env.AUDIENCE.split(',')"
 export const otherAudience: string =
   'a verified token was refused because its aud has none of the configured audiences; have the client request a token ' +
   'for this API, or correct the option "audience"'
 export const nestedClaim = (claim: string): string =>
   `a verified token was refused for its ${claim}: the options name a claim with dots in its name, and the token has a ` +
   `nested claim; write { ${claim.replaceAll('.', ': { ')}: … }${' }'.repeat(claim.split('.').length - 1)} in "claims"`
+export const noScopes = (claims: readonly string[]): string =>
+  `a verified token was refused for its scopes, because it has none of the claims with scopes (${claims.join(', ')}); have the ` +
+  'client request scopes, name the claim in "scopeClaims", or require roles with authorize({ claims })'
+export const notBoolean = (callback: string, type: string): string =>
+  `${callback} returned a value of type ${type}; only ${callback === 'check' ? 'true' : 'false'} lets a request pass`
 export const invalidClaim = (claim: string): string =>
   `a verified token was refused for its ${claim}, which is missing or does not have the value that the options require`

@@ -166,7 +166,9 @@ export class RequestAuthenticator {
     const formatUser = this.#formatUser
     const claims = accessToken.claims as JwksAuthClaims
     // Only false accepts: a callback without a return statement must not.
-    if (isRevoked && (await isRevoked(claims, request)) !== false) {
+    const answer: unknown = isRevoked ? await isRevoked(claims, request) : false
+    if (answer !== false) {
+      this.#verifier.hints.notBoolean('isRevoked', answer)
       return this.#refuse(reply, new JwksAuthError(refusals.revoked), accessToken)
     }
     const user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
@@ -207,15 +209,16 @@ export class RequestAuthenticator {
     const { claims } = accessToken
     const refusal = checkRule(rule, claims, this.scopes)
     if (refusal) {
-      this.#verifier.hints.refusedByRule(rule, claims)
+      this.#verifier.hints.refusedByRule(rule, this.scopes.scopeClaims, claims)
       return this.#refuse(reply, new JwksAuthError(refusal), accessToken)
     }
     const check = rule.check as AuthorizeOptions['check']
     if (!check) return undefined
-    const onCheck = (isPermitted: boolean): Error | undefined =>
-      isPermitted === true
-        ? undefined
-        : this.#refuse(reply, new JwksAuthError(rule.insufficientScope), accessToken)
+    const onCheck = (isPermitted: boolean): Error | undefined => {
+      if (isPermitted === true) return undefined
+      this.#verifier.hints.notBoolean('check', isPermitted)
+      return this.#refuse(reply, new JwksAuthError(rule.insufficientScope), accessToken)
+    }
     const isPermitted = check(claims as JwksAuthClaims, request)
     return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(onCheck) : onCheck(isPermitted)
   }

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { JwksAuthError } from '../errors.ts'
-import type { ClaimValues } from '../jwt/claim-values.ts'
 import type { ClaimFailure, ClaimRules } from '../jwt/claims.ts'
 import type { AccessTokenClaims, UnverifiedToken } from '../jwt/token.ts'
 import * as messages from '../log.ts'
@@ -10,13 +9,7 @@ import { findShortTimes, type ShortTime } from '../options/times.ts'
 import { maxListed, warning, type Hint } from './hint.ts'
 import { explainProof, type ProofMistake } from './proofs.ts'
 import { explainMalformedToken, explainUnknownIssuer, explainUnverified } from './unverified-tokens.ts'
-import { explainClaims, explainMilliseconds, explainRule } from './verified-tokens.ts'
-
-/** The members of a rule of `authorize` that are examined. */
-interface RuleRequirements {
-  readonly claims: ClaimValues
-  readonly maxAuthAge: number | undefined
-}
+import { explainClaims, explainMilliseconds, explainRule, type RuleRequirements } from './verified-tokens.ts'
 
 /** Maximum number of hints. Names of claims are subjects, and a function `issuers` can return ever other names. */
 const maxHints = 100
@@ -71,7 +64,7 @@ export class Hints {
   }
 
   /** No key of the issuer verified the token. */
-  unverified(refusal: JwksAuthError, token: UnverifiedToken): void {
+  unverified(refusal: JwksAuthError, token: UnverifiedToken & { readonly token: string }): void {
     if (this.#unverified.allows()) this.#give(explainUnverified(refusal, token))
   }
 
@@ -86,11 +79,17 @@ export class Hints {
     if (this.#verified.allows()) this.#give(explainProof(mistake))
   }
 
+  /** A callback of the application returned something other than a boolean. */
+  notBoolean(callback: 'check' | 'isRevoked', value: unknown): void {
+    if (typeof value === 'boolean') return
+    this.#give(warning(callback, {}, messages.notBoolean(callback, typeof value)))
+  }
+
   /** A rule of `authorize` refused a token. */
-  refusedByRule(rule: RuleRequirements, claims: AccessTokenClaims): void {
+  refusedByRule(rule: RuleRequirements, scopeClaims: readonly string[], claims: AccessTokenClaims): void {
     if (!this.#verified.allows()) return
     this.shortTimes(findShortTimes('authorize.', rule))
-    this.#give(explainRule(rule.claims, claims))
+    this.#give(explainRule(rule, scopeClaims, claims))
   }
 
   /** A token whose `exp` is in milliseconds is accepted, and never expires. */

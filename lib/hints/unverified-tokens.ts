@@ -1,10 +1,10 @@
 import type { JwksAuthError } from '../errors.ts'
 import { findSimilar, printable } from '../jwks/identifier-diff.ts'
-import { decodeObject, type UnverifiedToken } from '../jwt/token.ts'
+import { decodeObject, decodeToken, type UnverifiedToken } from '../jwt/token.ts'
 import * as messages from '../log.ts'
 import { maxListed, warning, type Hint } from './hint.ts'
 
-/** Explains a token that can't be decoded. A token of three parts that is damaged is not explained. */
+/** Explains a token that can't be decoded. */
 export function explainMalformedToken(raw: string, audience: readonly string[]): Hint | undefined {
   const parts = raw.split('.', 6).length
   if (raw === 'undefined' || raw === 'null')
@@ -12,8 +12,16 @@ export function explainMalformedToken(raw: string, audience: readonly string[]):
   if (/^bearer\s/i.test(raw)) return warning('schemeInToken', {}, messages.schemeInToken)
   if (/^(["'`]|%22)|["'`]$/.test(raw)) return warning('quotedToken', {}, messages.quotedToken)
   if (parts === 5 && isEncrypted(raw)) return warning('encryptedToken', { audience }, messages.encryptedToken)
+  if (parts === 3 && isDamaged(raw)) return warning('damagedToken', {}, messages.damagedToken)
   if (parts === 3 || raw === '') return undefined
+  if (parts === 4 && decodeToken(raw.slice(0, raw.lastIndexOf('.'))))
+    return warning('signedCookie', {}, messages.signedCookie)
   return warning('opaqueToken', { audience }, messages.opaqueToken)
+}
+
+/** Whether a token has a character that is in no JWT (RFC 7515 section 7.1). */
+function isDamaged(raw: string): boolean {
+  return /[^\w.-]/.test(raw)
 }
 
 /** RFC 7516 section 4.1.2. */
@@ -66,13 +74,14 @@ function isGraphToken(header: UnverifiedToken['header']): boolean {
 /** Explains a token that no key of its issuer verifies. */
 export function explainUnverified(
   { code }: JwksAuthError,
-  { header, claims }: UnverifiedToken,
+  { token, header, claims }: UnverifiedToken & { readonly token: string },
 ): Hint | undefined {
   const { iss: issuer } = claims
   const [alg, kid] = [printable(header.alg), printable(header.kid)]
   if (code === 'invalid_algorithm') return warning('algorithm', { issuer, alg }, messages.disallowedAlgorithm)
   if (code === 'token_invalid_signature') {
     if (isGraphToken(header)) return warning('graphToken', { issuer }, messages.graphToken)
+    if (isDamaged(token)) return warning('damagedToken', { issuer }, messages.damagedToken)
     return alg?.startsWith('HS') === true
       ? warning('wrongSecret', { issuer }, messages.wrongSecret)
       : warning('invalidSignature', { issuer, kid }, messages.invalidSignature)

@@ -42,10 +42,28 @@ export function explainClaims(failure: ClaimFailure, rules: ClaimRules, claims: 
   return hints
 }
 
-/** Explains why a token has none of the values that a rule of `authorize` requires. */
-export function explainRule(values: ClaimValues, claims: AccessTokenClaims): Hint | undefined {
+/** The members of a rule of `authorize` that hints are about. */
+export interface RuleRequirements {
+  readonly scope: readonly string[]
+  readonly anyScope: readonly string[]
+  readonly claims: ClaimValues
+  readonly maxAuthAge: number | undefined
+}
+
+/** Explains why a token does not satisfy a rule of `authorize`. */
+export function explainRule(
+  { scope, anyScope, claims: values, maxAuthAge }: RuleRequirements,
+  scopeClaims: readonly string[],
+  claims: AccessTokenClaims,
+): Hint | undefined {
+  const { iss: issuer } = claims
+  if (scope.length + anyScope.length > 0 && scopeClaims.every((name) => claims[name] === undefined)) {
+    return warning('noScopes', { issuer }, messages.noScopes(scopeClaims))
+  }
   const claim = findMismatch(values, claims)
-  return claim !== undefined && isNested(claim, values, claims) ? explainNested(claims.iss, claim) : undefined
+  if (claim !== undefined) return isNested(claim, values, claims) ? explainNested(issuer, claim) : undefined
+  const isTooLarge = maxAuthAge !== undefined && isInMilliseconds(claims.auth_time)
+  return isTooLarge ? explainMilliseconds(issuer, 'auth_time') : undefined
 }
 
 function explainNested(issuer: unknown, claim: string): Hint {
@@ -68,9 +86,18 @@ function explainAudience({ audience }: ClaimRules, claims: Claims): Hint {
   const similar = findSimilar(received, audience || [])
   const aud = received.slice(0, maxListed).flatMap((text) => printable(text) ?? [])
   const details = { issuer: claims.iss, aud, audience: shown(audience) }
+  if (shown(audience).some((text) => isJoined(text, received))) {
+    return warning('joinedAudience', details, messages.joinedAudience)
+  }
   if (!similar) return warning('otherAudience', details, messages.otherAudience)
   const subject = similar.isElsewhere ? 'audienceElsewhere' : 'audienceSpelling'
   return warning(subject, details, messages.similarAudience(similar.differences))
+}
+
+/** Whether a configured audience is a list that was written as one text, as an environment variable has it. */
+function isJoined(configured: string, received: readonly unknown[]): boolean {
+  const parts = configured.split(/[\s,;]+/).filter(Boolean)
+  return parts.length > 1 && parts.some((part) => received.includes(part))
 }
 
 function shown(audience: ClaimRules['audience']): readonly string[] {

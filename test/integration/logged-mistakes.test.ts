@@ -60,6 +60,14 @@ suite('a verified token for another audience', () => {
     t.assert.match(lines[1]!.msg, /they differ in: upper and lower case/)
   })
 
+  for (const audience of ['https://a.example,api', 'https://a.example api', 'api;b']) {
+    test(`the audience ${JSON.stringify(audience)} is logged once as a list that was written as one text`, async (t) => {
+      const lines = await linesFor(t, { audience }, {})
+      t.assert.deepEqual([lines.length, lines[0]!.level], [1, warn])
+      t.assert.match(lines[0]!.msg, /one text with several audiences in it; write a list/)
+    })
+  }
+
   test('the log has at most 20 entries of an aud, 100 characters of each, and none with a control character', async (t) => {
     const aud = ['\u001B[2J', 'a'.repeat(300), ...Array.from({ length: 30 }, (_, index) => `api${index}`)]
     const [line] = await linesFor(t, {}, { claims: { aud } })
@@ -119,6 +127,31 @@ suite('a token that is not sent as it is', () => {
     t.assert.deepEqual([lines.length, lines[0]!.level], [1, warn])
     t.assert.match(lines[0]!.msg, /begins with the word "Bearer"; getToken must return the token without/)
     t.assert.equal(text().includes(token), false)
+  })
+
+  for (const damaged of [token.replace('.', '=.'), ` ${token}\n`, token.replace('.', '%2E.')]) {
+    test(`a token of three parts with other characters (${JSON.stringify(/[^\w.-]/.exec(damaged)![0])}) is logged once`, async (t) => {
+      const { app, lines, text } = await start(t, { ...own, getToken: () => damaged })
+      await refuse(t, app, '', '')
+      t.assert.deepEqual([lines.length, lines[0]!.level], [1, warn])
+      t.assert.match(lines[0]!.msg, /characters that are in no JWT, such as white space/)
+      t.assert.equal(text().includes(token), false)
+    })
+  }
+
+  test('a token with a line break at its end is logged as damaged, and not as one of another key', async (t) => {
+    await using issuer = await LocalIssuer.start()
+    const read = `${await issuer.token()}\n`
+    const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api', getToken: () => read })
+    await refuse(t, app, '')
+    t.assert.match(lines[0]!.msg, /read from a file without trim\(\)/)
+  })
+
+  test('the value of a signed cookie is logged once', async (t) => {
+    const { app, lines } = await start(t, { ...own, getToken: () => `${token}x.c2lnbmF0dXJl` })
+    await refuse(t, app, '', '')
+    t.assert.deepEqual([lines.length, lines[0]!.level], [1, warn])
+    t.assert.match(lines[0]!.msg, /signed cookie; getToken must return the unsigned value/)
   })
 
   test('a getToken that returns no text is logged once, with the type of its value', async (t) => {
@@ -280,6 +313,64 @@ suite('a claim that the options require', () => {
       const lines = await linesFor(t, options, { claims: claims as TokenParts['claims'] & object })
       t.assert.equal(lines.length, 1)
       t.assert.match(lines[0]!.msg, /which is missing or does not have the value/)
+    })
+  }
+})
+
+suite('callbacks and rules that never let a request pass', () => {
+  test('an isRevoked without a return statement is logged once', async (t) => {
+    const lines = await linesFor(t, { isRevoked: async () => undefined }, {})
+    t.assert.deepEqual([lines.length, lines[0]!.level], [1, warn])
+    t.assert.equal(
+      lines[0]!.msg,
+      'isRevoked returned a value of type undefined; only false lets a request pass',
+    )
+  })
+
+  test('an isRevoked that returns true causes no line', async (t) => {
+    t.assert.deepEqual(await linesFor(t, { isRevoked: () => true }, {}), [])
+  })
+
+  /** Sends a token to a route with a rule twice. Returns the log. */
+  async function linesForRule(t: TestContext, rule: object, claims: object): Promise<Line[]> {
+    await using issuer = await LocalIssuer.start()
+    const { app, lines } = await start(t, { issuer: issuer.issuer, audience: 'api' })
+    app.get('/', { onRequest: authorize(rule) }, async () => 'in')
+    const token = await issuer.token({ claims: claims as TokenParts['claims'] & object })
+    for (const _ of [1, 2]) t.assert.notEqual((await call(app, token, '/')).statusCode, 200)
+    return lines
+  }
+
+  test('a check without a return statement is logged once', async (t) => {
+    const lines = await linesForRule(t, { check: () => undefined }, {})
+    t.assert.equal(lines.length, 1)
+    t.assert.equal(lines[0]!.msg, 'check returned a value of type undefined; only true lets a request pass')
+  })
+
+  test('a rule with scopes is explained once if a token has none of the claims with scopes', async (t) => {
+    for (const rule of [{ scope: 'admin' }, { anyScope: ['admin', 'owner'] }]) {
+      const lines = await linesForRule(t, rule, { realm_access: { roles: ['admin'] } })
+      t.assert.deepEqual([lines.length, lines[0]!.level], [1, warn])
+      t.assert.match(
+        lines[0]!.msg,
+        /none of the claims with scopes \(scope, scp, permissions\).*require roles/,
+      )
+    }
+  })
+
+  test('an auth_time in milliseconds is logged once', async (t) => {
+    const lines = await linesForRule(t, { maxAuthAge: 60_000 }, { auth_time: Date.now() })
+    t.assert.deepEqual([lines.length, lines[0]!.claim], [1, 'auth_time'])
+    t.assert.match(lines[0]!.msg, /has its auth_time in milliseconds/)
+  })
+
+  for (const [title, rule, claims] of [
+    ['another scope', { scope: 'admin' }, { scope: 'read' }],
+    ['another check', { check: () => false }, {}],
+    ['an old auth_time', { maxAuthAge: 60_000 }, { auth_time: 1 }],
+  ] as const) {
+    test(`a request that is refused for ${title} causes no line`, async (t) => {
+      t.assert.deepEqual(await linesForRule(t, rule, claims), [])
     })
   }
 })
