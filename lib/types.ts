@@ -23,10 +23,10 @@ export type JwksAuthClaims = JwksAuthTypes extends { claims: infer Claims }
 /** The type of `request.user`: the claims, or the result of `formatUser`. */
 export type JwksAuthUser = JwksAuthTypes extends { user: infer User } ? User : JwksAuthClaims
 
-type DecoratorName = JwksAuthTypes extends { decoratorName: infer Name extends string } ? Name : 'user'
-
 /**
  * The request decorator that holds the user: `request.user`, or the name in `decoratorName`. It holds the deeply frozen claims of the
  * token, or the result of `formatUser`. The type is non-null. Behind `authenticateOptional` it can be `null`; check it.
  */
-export type UserDecorator = { [Name in DecoratorName]: JwksAuthUser }
+export type UserDecorator = {
+  [Name in JwksAuthTypes extends { decoratorName: infer Own extends string } ? Own : 'user']: JwksAuthUser
+}

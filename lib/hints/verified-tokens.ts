@@ -83,7 +83,7 @@ function secondsAhead({ iat }: Claims, clockTolerance: number, now: number): num
 
 function explainAudience({ audience }: ClaimRules, claims: Claims): Hint {
   const received = [claims.aud].flat()
-  const similar = findSimilar(received, audience || [])
+  const similar = findSimilar(received, audience as readonly string[])
   const aud = received.slice(0, maxListed).flatMap((text) => printable(text) ?? [])
   const details = { issuer: claims.iss, aud, audience: shown(audience) }
   if (shown(audience).some((text) => isJoined(text, received))) {

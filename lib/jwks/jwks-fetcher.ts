@@ -5,7 +5,7 @@ import type { FetchLimiter } from './fetch-limiter.ts'
 import type { VerificationKey } from './jwk.ts'
 import type * as JwkSets from './jwk-set.ts'
 import type { JwksReporter } from './jwks-reporter.ts'
-import type { JwksState, KeySource } from './jwks-state.ts'
+import type { JwksState } from './jwks-state.ts'
 import { SharedJwks, type SharedJwksOptions } from './shared-jwks.ts'
 import type { StoredAnswer } from './stored-entry.ts'
 
@@ -157,7 +157,7 @@ export class JwksFetcher {
     const startedAt = now()
     const result = await shared.find(
       async (answer) => {
-        if (answer) this.#adopt(answer, jwkSets ?? (await loadJwkSets()), startedAt)
+        if (answer) this.#adopt(answer, await loadJwkSets(), startedAt)
         // A refresh needs newer keys.
         return state.isFresh(now()) && (need ? need.isMet() : answer !== undefined)
       },
@@ -183,7 +183,7 @@ export class JwksFetcher {
     this.#use(set, answer.fetchedAt + offset, 'store', startedAt)
   }
 
-  #use(set: JwkSets.JwkSet, fetchedAt: number, source: KeySource, startedAt: number): void {
+  #use(set: JwkSets.JwkSet, fetchedAt: number, source: 'issuer' | 'store', startedAt: number): void {
     const { now, reporter, state } = this.#context
     const removed = state.update(set, fetchedAt, this.#shared && source)
     this.#options.onUpdate?.(removed)

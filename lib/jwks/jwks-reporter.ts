@@ -3,7 +3,6 @@ import { diagnostics, truncateKid, type FetchAttempt } from '../channels.ts'
 import * as messages from '../log.ts'
 import type { Log } from '../log.ts'
 import { printable } from './identifier-diff.ts'
-import type { KeySource } from './jwks-state.ts'
 import { normalReasons, type SkippedKey, type VerificationKey } from './jwk.ts'
 
 /** A good answer of an issuer. */
@@ -25,7 +24,7 @@ interface FetchFailure {
 interface Origin {
   readonly duration: number
   /** Undefined without a store. */
-  readonly source?: KeySource
+  readonly source?: 'issuer' | 'store'
   readonly age?: number
 }
 

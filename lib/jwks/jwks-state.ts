@@ -14,9 +14,6 @@ export interface JwksStateOptions {
   readonly timeout: number
 }
 
-/** Where the keys came from. */
-export type KeySource = 'issuer' | 'store'
-
 /** The state of an issuer's keys, for a readiness route or a dashboard. */
 export interface KeyStatus {
   /** As it is configured. */
@@ -33,7 +30,7 @@ export interface KeyStatus {
   /** Milliseconds since the last good answer was requested, by whichever process. Undefined before the first. */
   readonly age: number | undefined
   /** With `jwks.store`: whether the last good answer came from the issuer, or from another process through the store. */
-  readonly source?: KeySource
+  readonly source?: 'issuer' | 'store'
   /** Why the issuer can't be reached. Undefined if the last fetch succeeded. */
   readonly reason: string | undefined
 }
@@ -54,7 +51,7 @@ export class JwksState {
   /** When the last good answer was requested. */
   #fetchedAt = -Infinity
   #refreshAt = -Infinity
-  #source: { source?: KeySource } = {}
+  #source: { source?: 'issuer' | 'store' } = {}
 
   constructor(options: JwksStateOptions) {
     const { refreshInterval, maxStale, timeout } = options
@@ -113,7 +110,7 @@ export class JwksState {
   }
 
   /** @returns The keys that the issuer no longer publishes. */
-  update(set: JwkSet, fetchedAt: number, source?: KeySource): VerificationKey[] {
+  update(set: JwkSet, fetchedAt: number, source?: 'issuer' | 'store'): VerificationKey[] {
     const removed = this.current ? set.removedSince(this.current) : []
     this.current = set
     this.#source = source === undefined ? {} : { source }

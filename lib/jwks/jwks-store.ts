@@ -1,15 +1,13 @@
-import type { MaybePromise } from '../hook.ts'
-
 /** Keeps texts that processes share: `redisStore`, `fileStore` or an object of your own. */
 export interface JwksStore {
   /** Returns what is stored under a key: a string, or null or undefined. */
-  get(key: string): MaybePromise<string | null | undefined>
+  get(key: string): string | null | undefined | Promise<string | null | undefined>
   /**
    * Stores a text, or replaces the one that is stored.
    *
    * @param ttl - Milliseconds, after which the text is of no use.
    */
-  set(key: string, value: string, ttl: number): MaybePromise<unknown>
+  set(key: string, value: string, ttl: number): unknown
   /**
    * Stores a key if it is absent, in one atomic step. With this method two processes never ask an issuer at the same moment. Without it
    * they rarely do.
@@ -17,7 +15,7 @@ export interface JwksStore {
    * @param ttl - Milliseconds until the key is absent again.
    * @returns Whether the key was absent.
    */
-  add?(key: string, ttl: number): MaybePromise<boolean>
+  add?(key: string, ttl: number): boolean | Promise<boolean>
 }
 
 /** What is reported about a store. */

@@ -13,8 +13,11 @@ export interface McpAuthInfo {
   expiresAt: number
   /** The option `resource`, if it is set. */
   resource?: URL
-  /** The claims of the token. */
-  extra: { claims: AccessToken['claims'] }
+  /** What the SDK has no member for. */
+  extra: {
+    /** The claims of the token. */
+    claims: AccessToken['claims']
+  }
 }
 
 /** @param resource - The identifier of this API. */

@@ -19,8 +19,8 @@ export interface FileStore {
 const maxBytes = 16 * 1024 * 1024
 /** Milliseconds. A write takes less. */
 const maxWriteTime = 60_000
-/** A pipe would block a thread until somebody writes to it, and a symbolic link could lead to any file. Windows has neither. */
-const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
+/** A pipe would block a thread until somebody writes to it, and a symbolic link could lead to any file. Windows has neither flag, and `undefined` counts as 0. */
+const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
 /**
  * A store in the files of one directory, which is created when a value is stored. A value is written to a new file, which then gets the

@@ -2,15 +2,19 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
 /** A route of an application. */
 export interface TestedRoute {
+  /** The HTTP method. */
   readonly method: string
   /** As the route is declared, with the prefixes of its scopes. */
   readonly url: string
+  /** The constraints of the route, such as its host or version. */
   readonly constraints: Readonly<Record<string, unknown>> | undefined
 }
 
 /** What a request to a route needs if the check can't find it out. */
 export interface RouteRequest {
+  /** The URL to call, with values for the parameters of the route. */
   url?: string
+  /** The headers of the request. */
   headers?: Readonly<Record<string, string>>
 }
 
