@@ -28,5 +28,12 @@ export type JwksAuthUser = JwksAuthTypes extends { user: infer User } ? User : J
  * token, or the result of `formatUser`. The type is non-null. Behind `authenticateOptional` it can be `null`; check it.
  */
 export type UserDecorator = {
-  [Name in JwksAuthTypes extends { decoratorName: infer Own extends string } ? Own : 'user']: JwksAuthUser
+  [
+    Name in JwksAuthTypes extends {
+      /** The option `decoratorName`. */
+      decoratorName: infer Own extends string
+    }
+      ? Own
+      : 'user'
+  ]: JwksAuthUser
 }
