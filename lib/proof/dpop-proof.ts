@@ -109,10 +109,12 @@ export class DPoPProofVerifier {
     if (clockSkew > clockTolerance) return { ...refused('its iat is in the future'), clockSkew }
     if (this.#expiryOf(claims, context) <= now) return { ...refused('its iat is too long ago'), clockSkew }
     // RFC 9449 defines neither, but a JWT with one must not be accepted at other times (RFC 7519 sections 4.1.4 and 4.1.5).
-    if (exp !== undefined && !((exp as number) * 1000 + clockTolerance > now))
+    if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 + clockTolerance > now)) {
       return refused('its exp has passed')
-    if (nbf !== undefined && !((nbf as number) * 1000 - clockTolerance <= now))
+    }
+    if (nbf !== undefined && !(typeof nbf === 'number' && nbf * 1000 - clockTolerance <= now)) {
       return refused('its nbf lies ahead')
+    }
     if (typeof htu !== 'string') return refused('its htu is not a string')
     const { baseUrls } = this.#settings
     if (isTargetUri(htu, baseUrls, request.originalUrl)) return undefined
@@ -128,7 +130,9 @@ export class DPoPProofVerifier {
     const known = this.#keys.get(jkt)
     if (known?.header === header) return known
     const decoded = header.length > maxHeaderLength ? undefined : decodeObject(header)
-    if (!decoded || Object.hasOwn(decoded, 'crit')) return 'its header can not be read'
+    // With `b64` a JWS may have a payload that is not encoded (RFC 7797), which has to be understood, as `crit` says.
+    if (!decoded || Object.hasOwn(decoded, 'crit') || Object.hasOwn(decoded, 'b64'))
+      return 'its header can not be read'
     if (decoded.typ !== 'dpop+jwt') return 'its typ is not dpop+jwt'
     const algorithm = canonicalAlgorithm(decoded.alg)
     if (!this.#settings.algorithms.some((allowed) => allowed === algorithm)) return 'its alg is not allowed'

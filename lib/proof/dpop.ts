@@ -14,6 +14,8 @@ export class DPoP {
   readonly #proofs: DPoPProofVerifier
   readonly #usedProofs: UsedProofs
   readonly #nonces: Nonces | undefined
+  /** The proof that each accepted request has used up. With `@fastify/auth` a request may be checked again. */
+  readonly #used = new WeakMap<TokenRequest, string>()
   /** Accepted requests whose nonce will soon not be accepted. */
   readonly #withAgingNonce = new WeakSet<TokenRequest>()
 
@@ -33,9 +35,10 @@ export class DPoP {
     const { jkt, now } = context
     // A hash, because a store may not take every text or length. Clients may choose the same jti, so the key is part of the id.
     const id = `${jkt}.${sha256(proof.jti)}`
+    if (this.#used.get(context.request) === id) return undefined
     const isNew = this.#usedProofs.add(id, Math.ceil(proof.expiresAt - now))
-    if (!(isNew instanceof Promise)) return this.#onStored(isNew, proof, context)
-    return isNew.then((settled) => this.#onStored(settled, proof, context))
+    if (!(isNew instanceof Promise)) return this.#onStored(id, isNew, proof, context)
+    return isNew.then((settled) => this.#onStored(id, settled, proof, context))
   }
 
   /**
@@ -48,12 +51,15 @@ export class DPoP {
   }
 
   #onStored(
+    id: string,
     isNew: Awaited<ReturnType<UsedProofs['add']>>,
-    { nonce }: VerifiedProof,
+    { nonce, expiresAt }: VerifiedProof,
     { request, now }: ProofContext,
   ): ProofFailure | undefined {
     if (typeof isNew !== 'boolean') return { refusal: isNew }
-    if (!isNew) return { refusal: invalidProof('it was used before') }
+    // A store forgets a proof when it expires. That may have happened while the proof was checked.
+    if (!isNew || Date.now() >= expiresAt) return { refusal: invalidProof('it was used before') }
+    this.#used.set(request, id)
     if (nonce !== undefined && this.#nonces!.isAging(nonce, now)) this.#withAgingNonce.add(request)
     return undefined
   }

@@ -21,7 +21,7 @@ const bucketsPerLifetime = 8
 const maxDeleted = 1_000
 
 /**
- * Remembers used proofs in the memory of this process. It is limited in their number, and in the number of each key, so that one client
+ * Remembers used proofs in the memory of this process. It is limited in their number, and in the number of each key, so that one key
  * can't lock the others out. Expired proofs are dropped in buckets, because deleting all of them one by one would block the process.
  */
 export class MemoryReplayStore {
@@ -48,9 +48,10 @@ export class MemoryReplayStore {
       if (endsAt <= now) this.#buckets.delete(number)
       else if (proofs.get(id)! > now) return false
     }
-    if (this.#isFull(key)) {
-      this.#deleteExpired(now)
-      if (this.#isFull(key)) return full
+    if (this.#isFull() || this.#isFullFor(key)) {
+      // A key that has taken its share needs room among its own proofs.
+      this.#deleteExpired(now, this.#isFullFor(key) ? key : '')
+      if (this.#isFull() || this.#isFullFor(key)) return full
     }
     const { proofs, countByKey } = this.#bucketOf(now + ttl)
     proofs.set(id, now + ttl)
@@ -58,14 +59,16 @@ export class MemoryReplayStore {
     return true
   }
 
-  #isFull(key: string): boolean {
+  #isFull(): boolean {
     let count = 0
-    let countOfKey = 0
-    for (const { proofs, countByKey } of this.#buckets.values()) {
-      count += proofs.size
-      countOfKey += countByKey.get(key) ?? 0
-    }
-    return count >= this.#max || countOfKey >= this.#maxOfKey
+    for (const { proofs } of this.#buckets.values()) count += proofs.size
+    return count >= this.#max
+  }
+
+  #isFullFor(key: string): boolean {
+    let count = 0
+    for (const { countByKey } of this.#buckets.values()) count += countByKey.get(key) ?? 0
+    return count >= this.#maxOfKey
   }
 
   #bucketOf(expiresAt: number): Bucket {
@@ -78,12 +81,16 @@ export class MemoryReplayStore {
     return bucket
   }
 
-  /** Makes room in the only bucket that holds both expired and valid proofs. */
-  #deleteExpired(now: number): void {
+  /**
+   * Makes room in the only bucket that holds both expired and valid proofs.
+   *
+   * @param prefix - Only ids that begin with it are deleted.
+   */
+  #deleteExpired(now: number, prefix: string): void {
     const { proofs, countByKey } = this.#bucketOf(now)
     let deleted = 0
     for (const [id, expiresAt] of proofs) {
-      if (expiresAt > now) continue
+      if (expiresAt > now || !id.startsWith(prefix)) continue
       const key = id.slice(0, thumbprintLength)
       proofs.delete(id)
       countByKey.set(key, countByKey.get(key)! - 1)

@@ -20,9 +20,12 @@ export function isTargetUri(uri: string, baseUrls: readonly string[], originalUr
  * is as worthless as the Host header.
  */
 function pathOf(originalUrl: string): string | undefined {
-  const path = withoutQuery(originalUrl.replace(/^https?:\/\/[^/?#]*/i, ''))
-  if (path === '') return '/'
-  return path.startsWith('/') ? path : undefined
+  const target = originalUrl.replace(/^https?:\/\/[^/?#]*/i, '')
+  // Older routers of Fastify 5 take what follows the first slash, in a query as well, for the path.
+  if (/^(?:[?#][^/]*)?$/.test(target)) return '/'
+  const path = withoutQuery(target)
+  // Fastify's router knows no dot segments, so it would call another handler than the one of the normalized path.
+  return path.startsWith('/') && !/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path) ? path : undefined
 }
 
 function withoutQuery(uri: string): string {

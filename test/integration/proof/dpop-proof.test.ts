@@ -85,6 +85,7 @@ suite('a proof that fails a check', () => {
     ['whose header is no object', (good) => reencode(good, 0, 'W10'), 'its header can not be read'],
     ['with a very long header', { header: { x: 'x'.repeat(2_000) } }, 'its header can not be read'],
     ['with a crit header', { header: { crit: ['x'], x: 1 } }, 'its header can not be read'],
+    ['with a b64 header', { header: { b64: false } }, 'its header can not be read'],
     ['without typ', { header: { typ: undefined } }, 'its typ is not dpop+jwt'],
     ['with the typ JWT', { header: { typ: 'JWT' } }, 'its typ is not dpop+jwt'],
     ['with another case of typ', { header: { typ: 'DPoP+jwt' } }, 'its typ is not dpop+jwt'],
@@ -174,7 +175,8 @@ suite('a proof that fails a check', () => {
     ],
     ['with an iat in milliseconds', { claims: { iat: now * 1000 } }, 'its iat is in the future'],
     ['with an exp in the past', { claims: { exp: now - 5 } }, 'its exp has passed'],
-    ['with an exp that is a text', { claims: { exp: 'x' } }, 'its exp has passed'],
+    ['with an exp that is a text', { claims: { exp: String(now + 60) } }, 'its exp has passed'],
+    ['with an nbf that is null', { claims: { nbf: null } }, 'its nbf lies ahead'],
     ['with an nbf in the future', { claims: { nbf: now + 6 } }, 'its nbf lies ahead'],
   ]
   for (const [what, proof, reason] of rows) {

@@ -69,6 +69,38 @@ suite('used proofs', () => {
     t.assert.equal(codeOf(await app.inject({ url: '/twice', headers })), 200)
   })
 
+  test('a proof that expires while the store is asked is refused', async (t) => {
+    const now = Date.now()
+    t.mock.timers.enable({ apis: ['Date'], now })
+    const add = async (): Promise<boolean> => {
+      t.mock.timers.setTime(now + 66_000)
+      return true
+    }
+    const app = await createDPoPApp(issuer, { baseUrl, replay: { add } })
+    t.assert.equal(codeOf(await callWithProof(app, token)), 'invalid_dpop_proof')
+  })
+
+  test('a request that two strategies of @fastify/auth check uses its proof once', async (t) => {
+    const app = await createDPoPApp(issuer, { baseUrl }, { isRevoked: () => true })
+    const firstCodes: unknown[] = []
+    app.get(
+      '/either',
+      {
+        onRequest: async (request, reply) => {
+          await app
+            .authenticate(request, reply)
+            .catch((error: { code: string }) => firstCodes.push(error.code))
+          await app.authenticate(request, reply)
+        },
+      },
+      async () => 'in',
+    )
+    const headers = client.headers({ url: `${baseUrl}/either`, token })
+    t.assert.equal(codeOf(await app.inject({ url: '/either', headers })), 'token_revoked')
+    t.assert.equal(codeOf(await app.inject({ url: '/either', headers })), 'invalid_dpop_proof')
+    t.assert.deepEqual(firstCodes, ['token_revoked', 'invalid_dpop_proof'])
+  })
+
   test('a proof is refused after it expired, when the store has forgotten it', async (t) => {
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     const app = await createDPoPApp(issuer)

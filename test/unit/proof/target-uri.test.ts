@@ -57,6 +57,14 @@ suite('an htu of something else', () => {
     ['characters that are not ASCII', `${root}/é`, '/%C3%A9'],
     ['no URL', 'https://[/a', '/a'],
     ['the query as a path', `${root}/a`, '/b?/a'],
+    [
+      'the root, where the request line has no path and a slash in its query',
+      `${root}/`,
+      'http://elsewhere.example?/a',
+    ],
+    ['a path that the request reaches by dot segments', `${root}/a`, '/x/../a'],
+    ['a path that the request reaches by an encoded dot segment', `${root}/a`, '/x/%2E%2e/a'],
+    ['a path that the request repeats with dots', `${root}/a/`, '/a/.'],
     ['a request for no path', `${root}/`, '*'],
     [
       'a request whose target would change the host',
