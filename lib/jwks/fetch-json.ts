@@ -1,3 +1,4 @@
+import { isTooDeep } from '../jwt/json.ts'
 import { unpack } from './content-encoding.ts'
 import { requestThrough, type Dispatcher } from './dispatcher-client.ts'
 import { FetchError } from './fetch-error.ts'
@@ -41,6 +42,7 @@ export async function fetchJson(
   const { status, encoding, body } = await reader.response
   // TextDecoder drops a byte order mark, as the json() of a response does.
   const text = new TextDecoder().decode(await unpack(body, encoding, maxResponseSize))
+  if (isTooDeep(text)) throw new FetchError('JSON that is nested too deeply', { status })
   try {
     return { status, document: JSON.parse(text) as unknown }
   } catch {

@@ -4,6 +4,7 @@ import { isObject } from '../jwt/json.ts'
 import { discoverJwksUri, type DiscoveredIssuer } from './discovery.ts'
 import { FetchError } from './fetch-error.ts'
 import { fetchJson, type FetchOptions } from './fetch-json.ts'
+import { maxKeys } from './jwk-set.ts'
 
 /** Maximum number of characters of a URL in a log line. */
 const maxUrlLength = 200
@@ -31,21 +32,25 @@ export async function fetchJwks(
   const get = (step: FetchAttempt['step'], url: URL): Promise<unknown> =>
     fetchTwice(step, url, options, attempts)
   const uris = source.jwksUris ?? [await discoverJwksUri(source, (url) => get('metadata', url))]
+  if (uris.length === 1) return get('keys', uris[0]!)
+  let count = 0
+  const getKeys = async (uri: URL): Promise<unknown[]> => {
+    const keys = keysOf(await get('keys', uri))
+    count += keys.length
+    if (count > maxKeys) throw new FetchError(`over ${maxKeys} keys`)
+    return keys
+  }
   // Every request has ended before the result, so that none goes on without the deadline.
-  const results = await Promise.allSettled(uris.map((uri) => get('keys', uri)))
+  const results = await Promise.allSettled(uris.map(getKeys))
   const failure = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
   if (failure) throw failure.reason
-  const sets = results.map((result) => (result as PromiseFulfilledResult<unknown>).value)
-  return sets.length === 1 ? sets[0] : merge(sets)
+  return { keys: results.flatMap((result) => (result as PromiseFulfilledResult<unknown[]>).value) }
 }
 
-/** The keys of all sets as one set. */
-function merge(sets: readonly unknown[]): { keys: unknown[] } {
-  const keys = sets.map((set) => {
-    if (!isObject(set) || !Array.isArray(set.keys)) throw new FetchError('not a JWK Set')
-    return set.keys as unknown[]
-  })
-  return { keys: keys.flat() }
+/** Only the keys of a document, so that its other members take no memory while other documents are fetched. */
+function keysOf(document: unknown): unknown[] {
+  if (!isObject(document) || !Array.isArray(document.keys)) throw new FetchError('not a JWK Set')
+  return document.keys as unknown[]
 }
 
 /** Repeats a request once if its connection breaks before an answer. */

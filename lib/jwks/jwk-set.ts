@@ -16,9 +16,11 @@ export class UnusableJwkSet extends Error {
 }
 
 /** Up to this size all keys of a set are made at once. Keys of larger sets are made when a token names them. */
-const smallSet = 100
-/** Checking the members of a larger set would block the process. */
-const maxKeys = 10_000
+const smallSet = 16
+/** Maximum number of keys that are made to find a usable one. */
+const maxTried = 100
+/** Maximum number of JWKs. Checking the members of a larger set would block the process. */
+export const maxKeys = 250
 /** Maximum number of keys with the same kid and algorithm. A token is verified with each of them, until one fits. */
 const maxNamesakes = 4
 
@@ -48,7 +50,7 @@ export class JwkSet {
     if (!isObject(document) || !Array.isArray(document.keys)) throw new UnusableJwkSet('not a JWK Set')
     if (document.keys.length > maxKeys) throw new UnusableJwkSet(`over ${maxKeys} keys`)
     const { keys, skipped } = importAll(document.keys as unknown[], issuer, previous && previous.#keys)
-    if (![...keys.values()].slice(0, smallSet).some(isUsable)) {
+    if (![...keys.values()].slice(0, maxTried).some(isUsable)) {
       throw new UnusableJwkSet('a JWK Set without a usable key', skipped)
     }
     this.#keys = keys
@@ -114,6 +116,8 @@ function importAll(
   const keys = new Map<string, VerificationKey>()
   const namesakes = new Map<string, number>()
   const skipped: SkippedKey[] = []
+  // A known key is made already.
+  const latest = (key: VerificationKey): VerificationKey => known?.get(identityOf(key)) ?? key
   for (const jwk of jwks) {
     const skip = (reason: string): void => {
       const shown = isObject(jwk) ? { kid: truncateKid(jwk.kid), ...kindOf(jwk) } : { kid: undefined }
@@ -121,7 +125,7 @@ function importAll(
     }
     const imported = importJwk(jwk, issuer)
     if (typeof imported === 'string') skip(imported)
-    else if (jwks.length <= smallSet && !isUsable(imported[0]!)) skip(malformed)
+    else if (jwks.length <= smallSet && !isUsable(latest(imported[0]!))) skip(malformed)
     else {
       for (const key of imported) {
         const identity = identityOf(key)

@@ -49,11 +49,15 @@ export interface UnverifiedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** Maximum number of characters of a token. Node allows headers of 16 KB, but `getToken` may read a token from a body. */
+const maxTokenLength = 65_536
+
 /**
  * Decodes a JWT in compact serialization (RFC 7515 section 7.1, RFC 7519 section 7.2). Undefined if it is malformed. A `crit` header is
  * refused whatever it lists, because no extension is implemented here (RFC 7515 section 4.1.11).
  */
 export function decodeToken(raw: string): UnverifiedToken | undefined {
+  if (raw.length > maxTokenLength) return undefined
   const first = raw.indexOf('.')
   const second = raw.indexOf('.', first + 1)
   if (second === -1 || raw.includes('.', second + 1)) return undefined

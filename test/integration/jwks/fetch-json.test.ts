@@ -71,6 +71,16 @@ async function assertFailure(document: Promise<unknown>, reason: RegExp, status?
 const tooLong = /^over 65536 bytes$/
 
 suite('a good answer', () => {
+  test('an answer that is nested 64 deep is returned, and a deeper one is refused before it is parsed', async (t) => {
+    const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+    const fits = await get((_request, response) => void response.end(nested(64)))
+    assert.equal(JSON.stringify(await fits.document), nested(64))
+    const { mock } = t.mock.method(JSON, 'parse')
+    const { document } = await get((_request, response) => void response.end(nested(65)))
+    await assertFailure(document, /^JSON that is nested too deeply$/, 200)
+    assert.equal(mock.callCount(), 0)
+  })
+
   test('a good answer is returned as a document', async () => {
     const { document } = await get(sendJson({ keys: [1, 'two', null] }))
     assert.deepEqual(await document, { keys: [1, 'two', null] })
