@@ -97,7 +97,10 @@ function configure(
       Interaction: hour,
       Session: hour,
       Grant: hour,
+      RefreshToken: 300,
     },
+    // The page exchanges its refresh token for a token that is bound to its key.
+    issueRefreshToken: async (_ctx, { clientId }) => clientId === spaClientId,
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clientBasedCORS: (_ctx, origin, { clientId }) => clientId === spaClientId && origin === page,
     // Every name is accepted as the ID of a user.
@@ -108,6 +111,7 @@ function configure(
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: logoutPage,
@@ -143,6 +147,7 @@ function pageClient(page: string): ClientMetadata {
   return {
     client_id: spaClientId,
     token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
     redirect_uris: [page],
     post_logout_redirect_uris: [page],
   }
@@ -174,7 +179,7 @@ function withRegistration(configuration: Configuration): Configuration {
         delete metadata.scope
       },
     },
-    features: { ...configuration.features, registration: { enabled: true }, dPoP: { enabled: true } },
+    features: { ...configuration.features, registration: { enabled: true } },
   }
 }
 

@@ -13,6 +13,8 @@ export interface PageSettings {
   authorize: Record<string, string>
   /** The URL of an expired token. Only the embedded issuer has one. */
   expiredToken?: string
+  /** Whether the issuer binds tokens to a key of the page, by DPoP. Only the embedded issuer does. */
+  boundTokens?: boolean
 }
 
 export interface Page {
@@ -29,7 +31,7 @@ function file(name: string, type: string): [path: string, { url: URL; type: stri
   return [`/${name}`, { url: new URL(`page/${name}`, import.meta.url), type }]
 }
 
-const modules = ['app', 'answers', 'claims', 'explain', 'failures', 'session', 'token', 'view']
+const modules = ['app', 'answers', 'bound', 'claims', 'explain', 'failures', 'session', 'token', 'view']
 
 /** All files of the page by their path. */
 export const files: ReadonlyMap<string, { url: URL; type: string }> = new Map([

@@ -31,8 +31,8 @@ export async function build(
   // Registered before the plugin, so that a preflight is answered before a token is required.
   await app.register(cors, {
     origin: origins,
-    allowedHeaders: ['Content-Type', 'Authorization'],
-    exposedHeaders: ['WWW-Authenticate'],
+    allowedHeaders: ['Content-Type', 'Authorization', 'DPoP'],
+    exposedHeaders: ['WWW-Authenticate', 'DPoP-Nonce'],
   })
   await app.register(jwksAuth, auth)
 

@@ -38,8 +38,7 @@ export async function start(
     const page = config.issuer && !spaClientId ? undefined : closeLater(await startPage(config))
     const issuer = config.issuer ?? closeLater(await startEmbedded(config, page?.origin))
     const allowed = origins && page ? [page.origin, ...origins] : origins
-    const auth = 'close' in issuer ? issuer.options : issuer
-    const app = closeLater(await listenOn(config, 'port', (port) => startApi(port, auth, logger, allowed)))
+    const app = closeLater(await listenOn(config, 'port', (port) => startApi(port, issuer, logger, allowed)))
     const api = app.protectedResourceMetadata().resource
     page?.serve(pageSettings(api, issuer, spaClientId))
     return { api, page: page?.origin, issuer, app, close }
@@ -59,6 +58,7 @@ function pageSettings(api: string, issuer: EmbeddedIssuer | ConfiguredIssuer, cl
       // Not read:reports, so that the page can show how the API refuses a scope that is missing.
       authorize: { scope: 'openid read:ping', resource: options.audience },
       expiredToken: `${options.issuer}/expired-token`,
+      boundTokens: true,
     }
   }
   const { audience } = issuer
@@ -91,11 +91,15 @@ async function startEmbedded(config: Config, page: string | undefined): Promise<
 /** The metadata of the API contains its URL, so the port is chosen before the API is built. */
 async function startApi(
   port: number,
-  auth: Parameters<typeof build>[0],
+  issuer: EmbeddedIssuer | ConfiguredIssuer,
   ...others: [logger: FastifyServerOptions['logger'], origins: string[] | undefined]
 ): Promise<FastifyInstance> {
   const chosen = port || (await freePort())
-  const app = await createApi({ ...auth, resource: `http://127.0.0.1:${chosen}` }, ...others)
+  const resource = `http://127.0.0.1:${chosen}`
+  const baseUrl = [resource, `http://localhost:${chosen}`]
+  const auth =
+    'close' in issuer ? { ...issuer.options, dpop: { baseUrl, algorithms: ['ES256' as const] } } : issuer
+  const app = await createApi({ ...auth, resource }, ...others)
   try {
     await app.listen({ port: chosen, host: '127.0.0.1' })
     return app

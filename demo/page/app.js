@@ -1,4 +1,5 @@
 import { showAnswer } from './answers.js'
+import { callWithProof } from './bound.js'
 import { showToken } from './claims.js'
 import { checks, explain, missingScope, scopes } from './explain.js'
 import { attempt, orUnreachable } from './failures.js'
@@ -26,12 +27,15 @@ const kinds = {
     sent: 'expired token',
     token: async () => (await reach(settings.issuer, settings.expiredToken ?? '')).text(),
   },
+  bound: { sent: 'bound token with a proof', token: async () => tokens?.bound?.accessToken },
+  copied: { sent: 'bound token without its key', token: async () => tokens?.bound?.accessToken },
 }
 
 find('#api', HTMLElement).textContent = settings.api
 find('#issuer', HTMLElement).textContent = settings.issuer
 find('#metadata', HTMLAnchorElement).href = `${settings.api}/.well-known/oauth-protected-resource`
 find('#expired', HTMLElement).hidden = !settings.expiredToken
+for (const id of ['#bound', '#copied']) find(id, HTMLElement).hidden = !settings.boundTokens
 for (const id of ['#log-in', '#again']) onClick(id, () => attempt(loginNotice, () => startLogIn()))
 onClick('#log-out', () => attempt(loginNotice, logOutEverywhere))
 copyOnClick(find('#copy-token', HTMLButtonElement), () => tokens?.accessToken ?? '')
@@ -56,7 +60,7 @@ function show() {
   find('#logged-in', HTMLElement).hidden = !tokens
   find('#token', HTMLElement).hidden = !token
   find('.life', HTMLElement).hidden = !token
-  for (const kind of ['own', 'tampered']) {
+  for (const kind of ['own', 'tampered', 'bound', 'copied']) {
     find(`[value=${kind}]`, HTMLInputElement).disabled = !token
   }
   find(`[value=${token ? 'own' : 'none'}]`, HTMLInputElement).checked = true
@@ -89,11 +93,7 @@ async function call(path, kind) {
   const { sent = '', token: getToken } = kinds[kind] ?? {}
   const raw = await getToken?.()
   const start = performance.now()
-  const response = await reach(
-    settings.api,
-    settings.api + path,
-    raw ? { headers: { Authorization: `Bearer ${raw}` } } : {},
-  )
+  const { response, headers } = await orUnreachable(settings.api, send(path, kind, raw))
   const body = await response.text()
   const ms = Math.round(performance.now() - start)
   say(callNotice, '')
@@ -114,7 +114,7 @@ async function call(path, kind) {
     checks: checks(made),
     challenge: response.headers.get('WWW-Authenticate'),
     body,
-    curl: `curl -i -w '\\n' ${raw ? `-H 'Authorization: Bearer ${raw}' ` : ''}${settings.api}${path}`,
+    curl: `curl -i -w '\\n' ${headerOptions(headers)}${settings.api}${path}`,
     wider:
       missing === undefined
         ? undefined
@@ -124,6 +124,27 @@ async function call(path, kind) {
           },
   })
   find('#spoken', HTMLElement).textContent = `GET ${path} with ${sent}: ${status} ${statusText}. ${why}`
+}
+
+/**
+ * Sends a request. Returns the answer, and the headers with which it was sent.
+ * @param {string} path
+ * @param {string} kind
+ * @param {string | undefined} raw
+ */
+async function send(path, kind, raw) {
+  const url = settings.api + path
+  if (kind === 'bound' && tokens?.bound) return callWithProof(tokens.bound, url)
+  /** @type {Record<string, string>} */
+  const headers = raw ? { Authorization: `Bearer ${raw}` } : {}
+  return { response: await fetch(url, { headers }), headers }
+}
+
+/** @param {Record<string, string>} headers */
+function headerOptions(headers) {
+  return Object.entries(headers)
+    .map(([name, value]) => `-H '${name}: ${value}' `)
+    .join('')
 }
 
 /** @param {string[]} wanted - Scopes to ask for in addition to the page's own. */

@@ -28,6 +28,8 @@ const refusals = {
   token_not_active: ['The token is not valid yet.', 'Expiry'],
   invalid_audience: ['The token is meant for another API.', 'Audience'],
   invalid_claims: ['The token comes from another issuer, or a claim is not as the API requires.'],
+  invalid_binding: ['The token is bound to a key, and the request doesn’t prove that its sender has it.'],
+  invalid_dpop_proof: ['The proof of the key is missing, was used before, or is for another request.'],
   insufficient_scope: ['The token is valid, but its scope doesn’t allow this call.', 'Scope'],
   jwks_unavailable: ['The API can’t reach the issuer, so it has no key to check the token with.'],
 }

@@ -1,8 +1,9 @@
 import * as oauth from '/oauth4webapi.js'
+import { getBoundToken } from './bound.js'
 
 /**
- * @typedef {{ api: string, issuer: string, audience: string, clientId: string, authorize: Record<string, string>, expiredToken?: string }} Settings
- * @typedef {{ accessToken: string, idToken: string, jwksUri: string }} Tokens
+ * @typedef {{ api: string, issuer: string, audience: string, clientId: string, authorize: Record<string, string>, expiredToken?: string, boundTokens?: boolean }} Settings
+ * @typedef {{ accessToken: string, idToken: string, jwksUri: string, bound: import('./bound.js').BoundToken | undefined }} Tokens
  */
 
 /** Session storage key of a started login, which must survive the redirect to the issuer. Tokens stay in memory. */
@@ -61,13 +62,19 @@ export async function finishLogIn(settings) {
     transport(settings),
   )
   const expected = { expectedNonce: nonce, requireIdToken: true }
-  const { access_token, id_token = '' } = await oauth.processAuthorizationCodeResponse(
-    server,
-    client,
-    response,
-    expected,
-  )
-  return { accessToken: access_token, idToken: id_token, jwksUri: server.jwks_uri ?? '' }
+  const {
+    access_token,
+    id_token = '',
+    refresh_token = '',
+  } = await oauth.processAuthorizationCodeResponse(server, client, response, expected)
+  return {
+    accessToken: access_token,
+    idToken: id_token,
+    jwksUri: server.jwks_uri ?? '',
+    bound: settings.boundTokens
+      ? await getBoundToken(server, client, refresh_token, transport(settings))
+      : undefined,
+  }
 }
 
 /**

@@ -148,9 +148,13 @@ suite('the page of the demo', () => {
       resource: demo.api,
       authorization_servers: [issuer.issuer],
       bearer_methods_supported: ['header'],
+      dpop_signing_alg_values_supported: ['ES256'],
     })
     const { headers } = await fetch(`${demo.api}/secured/ping`)
-    t.assert.equal(headers.get('www-authenticate'), `Bearer realm="api", resource_metadata="${metadata}"`)
+    t.assert.equal(
+      headers.get('www-authenticate'),
+      `Bearer realm="api", resource_metadata="${metadata}", DPoP realm="api", algs="ES256", resource_metadata="${metadata}"`,
+    )
     t.assert.match(await (await fetch(`${demo.page}/`)).text(), /id="metadata"/)
     const script = await (await fetch(`${demo.page}/app.js`)).text()
     t.assert.equal(script.includes('/.well-known/oauth-protected-resource'), true)

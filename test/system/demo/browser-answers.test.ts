@@ -73,10 +73,12 @@ test(
 
     await t.test('a 403 names the missing scope, and the page gets a token that has it', async (t) => {
       const refused = await call(page, 'Your token', '/reports')
+      const metadata = `resource_metadata="${demo.api}/.well-known/oauth-protected-resource"`
       t.assert.equal(refused.status, '403 Forbidden')
       t.assert.equal(
         refused.challenge,
-        `Bearer realm="api", error="insufficient_scope", scope="read:reports", resource_metadata="${demo.api}/.well-known/oauth-protected-resource"`,
+        `Bearer realm="api", error="insufficient_scope", scope="read:reports", ${metadata}, ` +
+          `DPoP realm="api", scope="read:reports", algs="ES256", ${metadata}`,
       )
       const before = await page.locator('#raw').textContent()
       await page.getByRole('button', { name: 'Get a token with read:reports' }).click()

@@ -11,6 +11,11 @@ function metadataOf({ api }: TestDemo): string {
   return `resource_metadata="${api}/.well-known/oauth-protected-resource"`
 }
 
+/** The challenge of the second scheme, which follows that of Bearer. */
+function dpopChallenge(demo: TestDemo): string {
+  return `DPoP realm="api", algs="ES256", ${metadataOf(demo)}`
+}
+
 function refusal(code: string, description: string): string {
   return JSON.stringify({ code, description }, null, 2)
 }
@@ -34,12 +39,12 @@ suite('calls from the page to the API', { skip }, () => {
     })
 
     const metadata = metadataOf(demo)
-    const invalid = `Bearer realm="api", error="invalid_token", ${metadata}`
+    const invalid = `Bearer realm="api", error="invalid_token", ${metadata}, ${dpopChallenge(demo)}`
     const missing = refusal('authorization_header_missing', 'Authorization header is expected')
     const forged = refusal('token_invalid_signature', 'token signature is invalid')
     const expired = refusal('token_expired', 'token is expired')
     const rows: [token: string, status: string, challenge: string | undefined, body: string][] = [
-      ['No token', '401 Unauthorized', `Bearer realm="api", ${metadata}`, missing],
+      ['No token', '401 Unauthorized', `Bearer realm="api", ${metadata}, ${dpopChallenge(demo)}`, missing],
       ['Your token', '200 OK', undefined, securedBody],
       ['Tampered token', '401 Unauthorized', invalid, forged],
       ['Expired token', '401 Unauthorized', invalid, expired],
@@ -95,7 +100,7 @@ suite('calls from another origin', { skip }, () => {
     await page.goto(await foreignOrigin(t))
     t.assert.deepEqual(await page.evaluate(fetching(`${demo.api}/secured/ping`, withToken)), [
       401,
-      `Bearer realm="api", error="invalid_token", ${metadataOf(demo)}`,
+      `Bearer realm="api", error="invalid_token", ${metadataOf(demo)}, ${dpopChallenge(demo)}`,
     ])
   })
 

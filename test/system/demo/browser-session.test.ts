@@ -36,7 +36,7 @@ test('a user can log in to the embedded issuer, get a new token and log out', { 
     await page.reload()
     await page.getByText('You are not logged in.').waitFor()
     t.assert.equal(await page.getByRole('radio', { name: 'Your token' }).isDisabled(), true)
-    t.assert.equal(await page.getByText('Log in first').count(), 2)
+    t.assert.equal(await page.getByText('Log in first').count(), 4)
   })
 
   await t.test('a user who is still logged in at the issuer logs in to the page without a form', async () => {
@@ -101,7 +101,7 @@ test('the page refuses an unexpected authorization code', { skip }, async (t) =>
   })
 })
 
-test('with a configured issuer the page offers no expired token', { skip }, async (t) => {
+test('with a configured issuer the page offers no expired and no bound token', { skip }, async (t) => {
   const page = await open(t)
   await page.clock.install()
   // The issuer needs the URL of the page before the demo starts, so a free port is chosen here.
@@ -118,6 +118,7 @@ test('with a configured issuer the page offers no expired token', { skip }, asyn
   t.assert.equal((await call(page, 'Your token', '/secured/ping')).status, '200 OK')
   t.assert.equal((await call(page, 'Tampered token', '/secured/ping')).status, '401 Unauthorized')
   t.assert.equal(await page.getByText('Expired token').isVisible(), false)
+  t.assert.equal(await page.locator('#bound, #copied').filter({ visible: true }).count(), 0)
 
   await t.test('the page reports that the token has expired', async (t) => {
     await page.clock.fastForward('05:01')
