@@ -48,7 +48,7 @@ suite('the demo without configuration', () => {
     })
     t.assert.equal(response.status, 204)
     t.assert.equal(response.headers.get('access-control-allow-origin'), '*')
-    t.assert.equal(response.headers.get('access-control-allow-headers'), 'Content-Type, Authorization')
+    t.assert.equal(response.headers.get('access-control-allow-headers'), 'Content-Type, Authorization, DPoP')
     t.assert.equal(response.headers.get('www-authenticate'), null)
   })
 
@@ -56,11 +56,11 @@ suite('the demo without configuration', () => {
     const response = await fetch(`${api}/secured/ping`, { headers: { origin: 'https://app.example.com' } })
     t.assert.equal(response.status, 401)
     t.assert.equal(response.headers.get('access-control-allow-origin'), '*')
-    t.assert.equal(response.headers.get('access-control-expose-headers'), 'WWW-Authenticate')
+    t.assert.equal(response.headers.get('access-control-expose-headers'), 'WWW-Authenticate, DPoP-Nonce')
     const metadata = `${api}/.well-known/oauth-protected-resource`
     t.assert.equal(
       response.headers.get('www-authenticate'),
-      `Bearer realm="api", resource_metadata="${metadata}"`,
+      `Bearer realm="api", resource_metadata="${metadata}", DPoP realm="api", algs="ES256", resource_metadata="${metadata}"`,
     )
   })
 
