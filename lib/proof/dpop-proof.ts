@@ -104,15 +104,15 @@ export class DPoPProofVerifier {
     }
     if (htm !== request.method) return refused('its htm is not the method of the request')
     if (ath !== sha256(accessToken)) return refused('its ath is not the hash of the access token')
-    if (typeof iat !== 'number' || !Number.isFinite(iat)) return refused('its iat is not a number')
+    if (!isFiniteNumber(iat)) return refused('its iat is not a number')
     const clockSkew = iat * 1000 - now
     if (clockSkew > clockTolerance) return { ...refused('its iat is in the future'), clockSkew }
     if (this.#expiryOf(claims, context) <= now) return { ...refused('its iat is too long ago'), clockSkew }
     // RFC 9449 defines neither, but a JWT with one must not be accepted at other times (RFC 7519 sections 4.1.4 and 4.1.5).
-    if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 + clockTolerance > now)) {
+    if (exp !== undefined && !(isFiniteNumber(exp) && exp * 1000 + clockTolerance > now)) {
       return refused('its exp has passed')
     }
-    if (nbf !== undefined && !(typeof nbf === 'number' && nbf * 1000 - clockTolerance <= now)) {
+    if (nbf !== undefined && !(isFiniteNumber(nbf) && nbf * 1000 - clockTolerance <= now)) {
       return refused('its nbf lies ahead')
     }
     if (typeof htu !== 'string') return refused('its htu is not a string')
@@ -149,6 +149,11 @@ export class DPoPProofVerifier {
       verify: createSignatureVerifier(key.pem, key.alg),
     }
   }
+}
+
+/** JSON can hold numbers that are read as Infinity. */
+function isFiniteNumber(value: unknown): value is number {
+  return Number.isFinite(value)
 }
 
 function refused(reason: string): ProofFailure {

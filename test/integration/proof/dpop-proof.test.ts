@@ -176,6 +176,8 @@ suite('a proof that fails a check', () => {
     ['with an iat in milliseconds', { claims: { iat: now * 1000 } }, 'its iat is in the future'],
     ['with an exp in the past', { claims: { exp: now - 5 } }, 'its exp has passed'],
     ['with an exp that is a text', { claims: { exp: String(now + 60) } }, 'its exp has passed'],
+    ['with an exp that is infinite', withRawClaim('exp', '1e999'), 'its exp has passed'],
+    ['with an nbf that is infinite', withRawClaim('nbf', '-1e999'), 'its nbf lies ahead'],
     ['with an nbf that is null', { claims: { nbf: null } }, 'its nbf lies ahead'],
     ['with an nbf in the future', { claims: { nbf: now + 6 } }, 'its nbf lies ahead'],
   ]
@@ -241,6 +243,15 @@ suite('the key of a proof', () => {
     t.assert.equal(codeOf(await app.inject({ url: '/secured', headers })), 'invalid_binding')
   })
 })
+
+/** A proof with a claim that `JSON.stringify` doesn't write. Its signature is not valid, but is checked after the claims. */
+function withRawClaim(name: string, value: string): (good: string) => string {
+  return (good) => {
+    const claims = Buffer.from(good.split('.')[1]!, 'base64url').toString()
+    const changedClaims = claims.replace('{', `{"${name}":${value},`)
+    return reencode(good, 1, Buffer.from(changedClaims).toString('base64url'))
+  }
+}
 
 /** The claims of a proof with another jti. */
 function changed(good: string): string {
