@@ -20,7 +20,7 @@ const smallSet = 16
 /** Maximum number of keys that are made to find a usable one. */
 const maxTried = 100
 /** Maximum number of JWKs. Checking the members of a larger set would block the process. */
-export const maxKeys = 250
+export const maxKeys = 10_000
 /** Maximum number of keys with the same kid and algorithm. A token is verified with each of them, until one fits. */
 const maxNamesakes = 4
 

@@ -45,7 +45,7 @@ let jwkSets: typeof JwkSets | undefined
 
 async function loadJwkSets(): Promise<typeof JwkSets> {
   /* c8 ignore next -- tsx adds a helper function for modules that came from CommonJS to this line */
-  jwkSets = await import('./jwk-set.ts')
+  jwkSets ??= await import('./jwk-set.ts')
   return jwkSets
 }
 
@@ -137,7 +137,7 @@ export class JwksFetcher {
     const offset = fetchedAt - startedAt
     const [document, { JwkSet }] = await Promise.all([
       this.#options.fetchJwks(signal, attempts),
-      jwkSets ?? loadJwkSets(),
+      loadJwkSets(),
     ])
     // The requests have been answered already.
     if (signal.aborted) return

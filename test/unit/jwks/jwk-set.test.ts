@@ -98,10 +98,10 @@ suite('what a set holds', () => {
     assert.equal(setOf([...keys, one], set).find('one', 'ES256')[0], set.find('one', 'ES256')[0])
   })
 
-  test('a set of more than 250 keys is refused without reading its keys', () => {
-    const junk = Array.from({ length: 249 }, () => 0)
-    assert.equal(setOf([one, ...junk]).skipped.length, 249)
-    assert.throws(() => setOf([one, ...junk, 0]), { message: 'over 250 keys' })
+  test('a set of more than 10,000 keys is refused without reading its keys', () => {
+    const junk = Array.from({ length: 9_999 }, () => 0)
+    assert.equal(setOf([one, ...junk]).skipped.length, 9_999)
+    assert.throws(() => setOf([one, ...junk, 0]), { message: 'over 10000 keys' })
   })
 
   test('a skipped key is listed with at most 64 characters of its kid and 32 of its kty, without members that are no strings', () => {
