@@ -4,7 +4,7 @@ import { isObject } from '../jwt/json.ts'
 import { discoverJwksUri, type DiscoveredIssuer } from './discovery.ts'
 import { FetchError } from './fetch-error.ts'
 import { fetchJson, type FetchOptions } from './fetch-json.ts'
-import { maxKeys } from './jwk-set.ts'
+import { maxKeys } from './jwk.ts'
 
 /** Maximum number of characters of a URL in a log line. */
 const maxUrlLength = 200

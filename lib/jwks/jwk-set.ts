@@ -2,7 +2,7 @@ import buildGetJwks from 'get-jwks'
 import { truncateKid } from '../channels.ts'
 import type { AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import { isObject } from '../jwt/json.ts'
-import { importJwk, kindOf, malformed, type SkippedKey, type VerificationKey } from './jwk.ts'
+import { importJwk, kindOf, malformed, maxKeys, type SkippedKey, type VerificationKey } from './jwk.ts'
 
 /** The document is not a JWK Set, or no key in it can be used. */
 export class UnusableJwkSet extends Error {
@@ -19,8 +19,6 @@ export class UnusableJwkSet extends Error {
 const smallSet = 16
 /** Maximum number of keys that are made to find a usable one. */
 const maxTried = 100
-/** Maximum number of JWKs. Checking the members of a larger set would block the process. */
-export const maxKeys = 10_000
 /** Maximum number of keys with the same kid and algorithm. A token is verified with each of them, until one fits. */
 const maxNamesakes = 4
 

@@ -2,6 +2,9 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { asymmetricAlgorithms, canonicalAlgorithm, type AsymmetricAlgorithm } from '../jwt/algorithms.ts'
 import { isObject } from '../jwt/json.ts'
 
+/** Maximum number of JWKs of an issuer. Checking the members of more would block the process. */
+export const maxKeys = 10_000
+
 /** A published key for one algorithm. A key that an issuer keeps publishing stays the same object. */
 export interface VerificationKey {
   /** A key without kid is for tokens without kid. */
