@@ -74,5 +74,8 @@ function forward(incoming: IncomingMessage, outgoing: ServerResponse, port: numb
     outgoing.writeHead(response.statusCode!, response.headers)
     response.pipe(outgoing)
   })
+  // A stream of events ends only when its reader has gone.
+  outgoing.on('close', () => onward.destroy())
+  onward.on('error', () => outgoing.destroy())
   incoming.pipe(onward)
 }
