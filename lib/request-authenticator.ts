@@ -1,20 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AccessTokenVerifier, VerificationResult } from './access-token-verifier.ts'
 import { checkRule, type Rule } from './authorization/rule.ts'
-import { diagnostics } from './channels.ts'
 import { name, type AuthorizeOptions } from './decorators.ts'
 import { JwksAuthError, refusals, type Refusal } from './errors.ts'
 import type { Hints } from './hints/hints.ts'
 import { isThenable, type CheckResult, type MaybePromise } from './hook.ts'
-import { isDPoPScheme, type Scheme } from './http/authorization-header.ts'
-import { setRefusalHeaders } from './http/refusal-headers.ts'
-import { createChallengeWriter, type ChallengeWriter } from './http/www-authenticate.ts'
 import { IssuerResolverError } from './issuers/issuer-resolver.ts'
 import type { AccessToken } from './jwt/token.ts'
 import { isForMetadata } from './metadata-route.ts'
 import type { PluginSettings } from './options/plugin-options.ts'
-import { dpopChallengeOf } from './options/sender-constraint-options.ts'
 import type { PluginOptions } from './options/types.ts'
+import { Refuser } from './refuser.ts'
 import type { JwksAuthClaims, JwksAuthUser } from './types.ts'
 
 /** The callbacks of the application. */
@@ -39,7 +35,7 @@ export class RequestAuthenticator {
   /** The identifier of this API, if it is described as a protected resource. */
   readonly resource: string | undefined
   readonly #verifier: AccessTokenVerifier
-  readonly #writeChallenges: ChallengeWriter
+  readonly #refuser: Refuser
   readonly #decoratorName: string
   readonly #getToken: Callbacks['getToken']
   readonly #formatUser: Callbacks['formatUser']
@@ -47,9 +43,9 @@ export class RequestAuthenticator {
 
   /** @param callbacks - They are read once. */
   constructor(verifier: AccessTokenVerifier, settings: Settings, callbacks: Callbacks) {
-    const { decoratorName, realm, resource, scopes } = settings
+    const { decoratorName, resource, scopes } = settings
     this.#verifier = verifier
-    this.#writeChallenges = createChallengeWriter(realm, resource?.href, dpopChallengeOf(settings))
+    this.#refuser = new Refuser(verifier, settings, callbacks.getToken !== undefined)
     this.#decoratorName = decoratorName
     this.scopes = scopes
     this.resource = resource?.metadata.resource
@@ -92,8 +88,8 @@ export class RequestAuthenticator {
     const result = this.authenticate(request, reply, false)
     if (scope === undefined || result === undefined) return result
     return result instanceof Promise
-      ? result.then((error) => error && this.#nameScopes(reply, error, scope))
-      : this.#nameScopes(reply, result, scope)
+      ? result.then((error) => error && this.#refuser.nameScopes(reply, error, scope))
+      : this.#refuser.nameScopes(reply, result, scope)
   }
 
   /** The verified token of a request that was authenticated. */
@@ -103,7 +99,7 @@ export class RequestAuthenticator {
 
   /** Refuses a request that was authenticated. */
   refuse(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): JwksAuthError {
-    return this.#refuse(reply, new JwksAuthError(refusal), this.accessTokenOf(request))
+    return this.#refuser.refuse(reply, new JwksAuthError(refusal), this.accessTokenOf(request))
   }
 
   /** @param authorization - The Authorization header, or the result of `getToken`. */
@@ -116,14 +112,14 @@ export class RequestAuthenticator {
     if (authorization === undefined || authorization === null) {
       if (!isOptional) {
         this.#verifier.hints.missingToken(request)
-        return this.#refuse(reply, new JwksAuthError(refusals.missingHeader))
+        return this.#refuser.refuse(reply, new JwksAuthError(refusals.missingHeader))
       }
       ;(request as unknown as Users)[this.#decoratorName] ??= null
       return undefined
     }
     if (typeof authorization !== 'string') {
       this.#verifier.hints.tokenNotText(authorization)
-      return this.#refuse(reply, new JwksAuthError(refusals.malformedToken))
+      return this.#refuser.refuse(reply, new JwksAuthError(refusals.malformedToken))
     }
     let result: MaybePromise<VerificationResult>
     try {
@@ -144,8 +140,8 @@ export class RequestAuthenticator {
     result: VerificationResult,
     authorization: string,
   ): CheckResult {
-    if (result instanceof JwksAuthError) return this.#refuse(reply, result, authorization)
-    this.#setNonce(reply, false)
+    if (result instanceof JwksAuthError) return this.#refuser.refuse(reply, result, authorization)
+    this.#refuser.setNonce(reply, false)
     if (this.#isRevoked || this.#formatUser) return this.#callCallbacks(request, reply, result)
     return this.#setUser(request, result, result.claims as JwksAuthUser)
   }
@@ -153,7 +149,8 @@ export class RequestAuthenticator {
   /** An issuer that can't be reached is a refusal. Any other error is the application's and passes through. */
   #onError(reply: FastifyReply, error: unknown, authorization: string): JwksAuthError {
     // Requests that waited for the same fetch got the same error object. Each answer needs its own.
-    if (error instanceof JwksAuthError) return this.#refuse(reply, new JwksAuthError(error), authorization)
+    if (error instanceof JwksAuthError)
+      return this.#refuser.refuse(reply, new JwksAuthError(error), authorization)
     throw error instanceof IssuerResolverError ? error.cause : error
   }
 
@@ -169,7 +166,7 @@ export class RequestAuthenticator {
     const answer: unknown = isRevoked ? await isRevoked(claims, request) : false
     if (answer !== false) {
       this.#verifier.hints.notBoolean('isRevoked', answer)
-      return this.#refuse(reply, new JwksAuthError(refusals.revoked), accessToken)
+      return this.#refuser.refuse(reply, new JwksAuthError(refusals.revoked), accessToken)
     }
     const user = formatUser ? await formatUser(claims, request) : (claims as JwksAuthUser)
     return this.#setUser(request, accessToken, user)
@@ -181,28 +178,6 @@ export class RequestAuthenticator {
     ;(request as unknown as VerifiedTokens)[this.key] = accessToken
   }
 
-  /** The scheme that a client chose. With `getToken` only a proof tells. */
-  #schemeOf({ headers }: FastifyRequest): Scheme {
-    const isDPoP = this.#getToken ? headers.dpop !== undefined : isDPoPScheme(headers.authorization ?? '')
-    return isDPoP ? 'DPoP' : 'Bearer'
-  }
-
-  /** An answer with a nonce must not be used again for another request (RFC 9449 section 8.2). */
-  #setNonce(reply: FastifyReply, isRefused: boolean): void {
-    const nonce = this.#verifier.nonceFor(reply.request, isRefused)
-    if (nonce === undefined) return
-    reply.header('dpop-nonce', nonce)
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
-  }
-
-  /** Adds the scopes of a rule to the challenge of a 401, so that a client asks for the right ones at once. */
-  #nameScopes(reply: FastifyReply, error: Error, scope: string | undefined): Error {
-    if (scope === undefined || !(error instanceof JwksAuthError) || error.statusCode !== 401) return error
-    const named = Object.assign(error, { scope })
-    setRefusalHeaders(reply, this.#writeChallenges(named, this.#schemeOf(reply.request)), named)
-    return named
-  }
-
   /** The request was authenticated before. */
   #checkRule(request: FastifyRequest, reply: FastifyReply, rule: Rule): CheckResult {
     const accessToken = this.accessTokenOf(request)
@@ -210,33 +185,16 @@ export class RequestAuthenticator {
     const refusal = checkRule(rule, claims, this.scopes)
     if (refusal) {
       this.#verifier.hints.refusedByRule(rule, this.scopes.scopeClaims, claims)
-      return this.#refuse(reply, new JwksAuthError(refusal), accessToken)
+      return this.#refuser.refuse(reply, new JwksAuthError(refusal), accessToken)
     }
     const check = rule.check as AuthorizeOptions['check']
     if (!check) return undefined
     const onCheck = (isPermitted: boolean): Error | undefined => {
       if (isPermitted === true) return undefined
       this.#verifier.hints.notBoolean('check', isPermitted)
-      return this.#refuse(reply, new JwksAuthError(rule.insufficientScope), accessToken)
+      return this.#refuser.refuse(reply, new JwksAuthError(rule.insufficientScope), accessToken)
     }
     const isPermitted = check(claims as JwksAuthClaims, request)
     return isThenable(isPermitted) ? Promise.resolve(isPermitted).then(onCheck) : onCheck(isPermitted)
-  }
-
-  /**
-   * Returns the refusal, after its headers are set and its event is published. Every refusal passes through here.
-   *
-   * @param source - A verified token, or the Authorization header.
-   */
-  #refuse(reply: FastifyReply, refusal: JwksAuthError, source?: AccessToken | string): JwksAuthError {
-    const scheme = this.#schemeOf(reply.request)
-    setRefusalHeaders(reply, this.#writeChallenges(refusal, scheme), refusal)
-    if (refusal.statusCode === 401) this.#setNonce(reply, scheme === 'DPoP')
-    if (diagnostics.tokenRefused.hasSubscribers) {
-      const { code, reason } = refusal
-      const details = this.#verifier.eventDetails(source)
-      diagnostics.tokenRefused.publish({ code, ...details, ...(reason !== undefined && { reason }) })
-    }
-    return refusal
   }
 }
