@@ -15,7 +15,7 @@ import { decodeToken, type AccessToken, type UnverifiedToken } from './jwt/token
 import type { IssuerSettings } from './options/issuer-options.ts'
 import type { CacheSettings } from './options/plugin-options.ts'
 import type { SenderConstraintSettings } from './options/sender-constraint-options.ts'
-import type { ResolveIssuer } from './options/types.ts'
+import type { ResolveIssuer } from './options/issuer-types.ts'
 import type { ProofFailure } from './proof/dpop-proof.ts'
 import { PossessionCheck } from './proof/possession.ts'
 import type { TokenRequest } from './proof/request.ts'

@@ -10,12 +10,7 @@ export type { KeyStatus } from './jwks/jwks-state.ts'
 export type { AsymmetricAlgorithm, JwsAlgorithm, SecretAlgorithm } from './jwt/algorithms.ts'
 export type { ClaimValue } from './jwt/claim-values.ts'
 export type { AccessToken, AccessTokenClaims, JoseHeader } from './jwt/token.ts'
-export type {
-  AllowedClaim,
-  CacheOptions,
-  IssuerOptions,
-  JwksOptions,
-  ResolveIssuer,
-} from './options/types.ts'
+export type { AllowedClaim, IssuerOptions, ResolveIssuer } from './options/issuer-types.ts'
+export type { CacheOptions, JwksOptions } from './options/types.ts'
 export type { BindingMode, DPoPOptions, MtlsOptions, ReplayStore } from './options/sender-constraint-types.ts'
 export type * from './types.ts'

@@ -1,6 +1,6 @@
 import type { DPoPChallenge } from '../http/www-authenticate.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
-import type { ResolveIssuer } from '../options/types.ts'
+import type { ResolveIssuer } from '../options/issuer-types.ts'
 import { readRouteConfig } from './route-config.ts'
 
 /** A Security Scheme Object (OpenAPI 3.0 and 3.1, section "Security Scheme Object"). */

@@ -5,7 +5,7 @@ import { isThenable, type MaybePromise } from '../hook.ts'
 import * as messages from '../log.ts'
 import { acceptSameTokens, readIssuerOptions, type IssuerSettings } from '../options/issuer-options.ts'
 import { findShortTimes } from '../options/times.ts'
-import type { ResolveIssuer } from '../options/types.ts'
+import type { ResolveIssuer } from '../options/issuer-types.ts'
 import { createIssuer, type Issuer } from './issuer.ts'
 import type { IssuerContext } from './key-source.ts'
 

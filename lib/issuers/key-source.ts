@@ -9,7 +9,7 @@ import type { ClaimRules } from '../jwt/claims.ts'
 import { createSignatureVerifier, type SignatureVerifier } from '../jwt/signature.ts'
 import type { Log } from '../log.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
-import type { JwksSettings } from '../options/plugin-options.ts'
+import type { JwksSettings } from '../options/jwks-options.ts'
 
 /** The verifier for one key of an issuer and one algorithm. It stays the same object for as long as the issuer has the key. */
 export interface KeyVerifier {

@@ -21,7 +21,7 @@ import {
 import { readClaimValues } from './claim-values.ts'
 import { readIssuerUrls, type IssuerUrls } from './issuer-urls.ts'
 import { readSecret } from './secret.ts'
-import type { IssuerOptions } from './types.ts'
+import type { IssuerOptions } from './issuer-types.ts'
 
 /** The checked options of one issuer, with defaults. */
 export interface IssuerSettings extends IssuerUrls {

@@ -1,6 +1,4 @@
 import type { ProtectedResourceMetadata } from '../http/resource-metadata.ts'
-import type { Dispatcher } from '../jwks/dispatcher-client.ts'
-import type { StoreSettings } from '../jwks/shared-jwks.ts'
 import {
   assertBoolean,
   assertFunction,
@@ -10,6 +8,7 @@ import {
   list,
   wholeNumber,
 } from './assert.ts'
+import { jwksNames, readJwksOptions, type JwksSettings } from './jwks-options.ts'
 import { issuerOptionNames, readIssuerOptions, type IssuerSettings } from './issuer-options.ts'
 import {
   readSenderConstraintOptions,
@@ -20,21 +19,8 @@ import {
 } from './sender-constraint-options.ts'
 import { isHttpUrl, readResource, type ResourceSettings } from './resource.ts'
 import { readScopeOptions, type ScopeSettings } from './scope-options.ts'
-import { readStore } from './store.ts'
-import type { CacheOptions, JwksOptions, OneOrMoreIssuers, PluginOptions, ResolveIssuer } from './types.ts'
-
-/** The checked options of `jwks`, with defaults. Times are milliseconds. */
-export interface JwksSettings {
-  readonly refreshInterval: number
-  readonly maxStale: number
-  readonly cooldown: number
-  readonly timeout: number
-  readonly maxResponseSize: number
-  readonly dispatcher: Dispatcher | undefined
-  readonly prefetch: boolean
-  /** Undefined without a store. */
-  readonly store: StoreSettings | undefined
-}
+import type { ResolveIssuer } from './issuer-types.ts'
+import type { CacheOptions, OneOrMoreIssuers, PluginOptions } from './types.ts'
 
 /** The limits of the cache of verified tokens. */
 export interface CacheSettings {
@@ -80,29 +66,16 @@ const pluginNames = {
   resource: true,
   serveMetadata: true,
 } satisfies Names<PluginOptions<never, never, never> & Pick<OneOrMoreIssuers, 'issuers'>>
-const jwksNames = {
-  refreshInterval: true,
-  maxStale: true,
-  cooldown: true,
-  timeout: true,
-  maxResponseSize: true,
-  dispatcher: true,
-  prefetch: true,
-  store: true,
-  storeSecret: true,
-} satisfies Names<JwksOptions>
 const cacheNames = { max: true, maxBytes: true } satisfies Names<CacheOptions>
 
 /** The options that Fastify itself reads at registration. */
 const fastifyNames = ['prefix', 'logLevel', 'logSerializers']
 const nestedNames = {
-  jwks: Object.keys(jwksNames),
+  jwks: jwksNames,
   cache: Object.keys(cacheNames),
   ...senderConstraintNames,
 }
 
-/** The longest delay of Node's timers, in milliseconds. */
-const maxTimeout = 2 ** 31 - 1
 /** lru-cache allocates memory for all entries at once. */
 const maxTokens = 10_000_000
 
@@ -189,33 +162,6 @@ function readIssuers(options: Record<string, unknown>, allowInsecure: boolean): 
     return settings
   }
   return Object.freeze(list('issuers', issuers, read))
-}
-
-function readJwksOptions(jwks: unknown = {}): JwksSettings {
-  assertRecord('jwks', jwks)
-  assertNames('jwks.', jwks, nestedNames.jwks)
-  const { dispatcher, prefetch } = jwks
-  const number = (name: keyof JwksOptions, defaultValue: number, min: number, unit?: string): number =>
-    wholeNumber(`jwks.${name}`, jwks[name] === undefined ? defaultValue : jwks[name], min, unit)
-  assertBoolean('jwks.prefetch', prefetch)
-  if (
-    dispatcher !== undefined &&
-    typeof (dispatcher as Partial<Dispatcher> | null)?.dispatch !== 'function'
-  ) {
-    invalidOption('jwks.dispatcher', 'must be an undici dispatcher')
-  }
-  const timeout = number('timeout', 5_000, 1)
-  if (timeout > maxTimeout) invalidOption('jwks.timeout', `must be at most ${maxTimeout}`)
-  return Object.freeze({
-    refreshInterval: number('refreshInterval', 300_000, 1),
-    maxStale: number('maxStale', 3_600_000, 0),
-    cooldown: number('cooldown', 10_000, 0),
-    timeout,
-    maxResponseSize: number('maxResponseSize', 1_048_576, 1, 'bytes'),
-    dispatcher: dispatcher as Dispatcher | undefined,
-    prefetch: prefetch === true,
-    store: readStore(jwks.store, jwks.storeSecret),
-  })
 }
 
 function readCacheOptions(cache: unknown = {}): CacheSettings | undefined {
