@@ -14,7 +14,7 @@ const variables = { port: 'PORT', pagePort: 'PAGE_PORT', issuerPort: 'ISSUER_POR
  * another part of the demo, any free port will do.
  */
 export async function listenOn<T>(
-  config: Config,
+  config: Pick<Config, PortName>,
   name: PortName,
   listen: (port: number) => Promise<T>,
 ): Promise<T> {

@@ -1,5 +1,5 @@
 import { isObject } from '../jwt/json.ts'
-import { FetchError } from './fetch-error.ts'
+import { FetchError } from '../fetch/fetch-error.ts'
 import { diffIdentifiers } from './identifier-diff.ts'
 import { isLoopback, isTrustworthy } from './urls.ts'
 

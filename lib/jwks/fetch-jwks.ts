@@ -2,8 +2,8 @@ import { setMaxListeners } from 'node:events'
 import type { FetchAttempt } from '../channels.ts'
 import { isObject } from '../jwt/json.ts'
 import { discoverJwksUri, type DiscoveredIssuer } from './discovery.ts'
-import { FetchError } from './fetch-error.ts'
-import { fetchJson, type FetchOptions } from './fetch-json.ts'
+import { FetchError } from '../fetch/fetch-error.ts'
+import { fetchJson, type FetchOptions } from '../fetch/fetch-json.ts'
 import { maxKeys } from './jwk.ts'
 
 /** Maximum number of characters of a URL in a log line. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { FetchAttempt } from '../channels.ts'
-import type { FetchError } from './fetch-error.ts'
+import type { FetchError } from '../fetch/fetch-error.ts'
 import type { FetchLimiter } from './fetch-limiter.ts'
 import type { VerificationKey } from './jwk.ts'
 import type * as JwkSets from './jwk-set.ts'
@@ -41,12 +41,11 @@ export interface TokenNeed {
 }
 
 /** Loaded by the first fetch, while the issuer prepares its answer: get-jwks has many dependencies. */
-let jwkSets: typeof JwkSets | undefined
+let jwkSets: Promise<typeof JwkSets> | undefined
 
-async function loadJwkSets(): Promise<typeof JwkSets> {
+function loadJwkSets(): Promise<typeof JwkSets> {
   /* c8 ignore next -- tsx adds a helper function for modules that came from CommonJS to this line */
-  jwkSets ??= await import('./jwk-set.ts')
-  return jwkSets
+  return (jwkSets ??= import('./jwk-set.ts'))
 }
 
 /** Rejects when the signal fires, so that waiting has an end even if the fetch ignores the signal. */

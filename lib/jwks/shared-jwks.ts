@@ -67,7 +67,7 @@ export class SharedJwks {
     const end = performance.now() + this.#claimTime
     this.#hasClaim = false
     this.#calls.start(Math.min(patience, this.#claimTime))
-    /* oxlint-disable no-await-in-loop */
+    /* oxlint-disable no-await-in-loop -- each look waits for the one before */
     for (let poll = firstPoll; ; poll = Math.min(2 * poll, maxPoll)) {
       if (await use(await this.#read())) return 'found'
       if (signal.aborted || (await this.#claim())) return 'fetch'

@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../jwks/dispatcher-client.ts'
+import type { Dispatcher } from '../fetch/dispatcher-client.ts'
 import type { StoreSettings } from '../jwks/shared-jwks.ts'
 import { assertBoolean, assertNames, assertRecord, invalidOption, wholeNumber } from './assert.ts'
 import { readStore } from './store.ts'

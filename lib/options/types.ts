@@ -1,5 +1,5 @@
 import type { ProtectedResourceMetadata } from '../http/resource-metadata.ts'
-import type { Dispatcher } from '../jwks/dispatcher-client.ts'
+import type { Dispatcher } from '../fetch/dispatcher-client.ts'
 import type { JwksStore } from '../jwks/jwks-store.ts'
 import type { AllowedClaim, IssuerOptions, ResolveIssuer, TokenOptions } from './issuer-types.ts'
 import type { BindingMode, DPoPOptions, MtlsOptions } from './sender-constraint-types.ts'

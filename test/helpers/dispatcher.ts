@@ -1,5 +1,5 @@
 import { Agent } from 'undici'
-import type { Dispatcher } from '../../lib/jwks/dispatcher-client.ts'
+import type { Dispatcher } from '../../lib/fetch/dispatcher-client.ts'
 
 export const agent: Dispatcher = new Agent()
 

@@ -1,4 +1,4 @@
-import type { Dispatcher } from '../../lib/jwks/dispatcher-client.ts'
+import type { Dispatcher } from '../../lib/fetch/dispatcher-client.ts'
 
 interface Undici {
   Agent: new (options?: object) => Dispatcher & { compose(...interceptors: unknown[]): Dispatcher }

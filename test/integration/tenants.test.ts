@@ -105,7 +105,7 @@ suite('issuers as a function', () => {
     })
   }
 
-  test('an issuer that the function does not know is refused as any unknown issuer, without a fetch', async (t) => {
+  test('an issuer for which the function returns nothing is refused as an unknown issuer, without a fetch', async (t) => {
     await using unknown = await LocalIssuer.start()
     const api = await Api.start(t)
     for (const resolve of [api.resolve, () => undefined, () => null as never]) {

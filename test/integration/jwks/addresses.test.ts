@@ -6,7 +6,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { suite, test, type TestContext } from 'node:test'
-import { fetchJson } from '../../../lib/jwks/fetch-json.ts'
+import { fetchJson } from '../../../lib/fetch/fetch-json.ts'
 import { LocalIssuer } from '../../helpers/issuer.ts'
 
 /** A host with an IPv6 and an IPv4 address. This one is tried first, and answers no attempt to connect until the server resumes. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import { discoverJwksUri, OtherIssuerError, type DiscoveredIssuer } from '../../../lib/jwks/discovery.ts'
-import { FetchError } from '../../../lib/jwks/fetch-error.ts'
-import { fetchJson } from '../../../lib/jwks/fetch-json.ts'
+import { FetchError } from '../../../lib/fetch/fetch-error.ts'
+import { fetchJson } from '../../../lib/fetch/fetch-json.ts'
 import { hostile, redirect } from '../../helpers/hostile.ts'
 import { createKeyPair, sendJson, LocalIssuer, type KeyPair } from '../../helpers/issuer.ts'
 

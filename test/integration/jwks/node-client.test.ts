@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
-import { fetchJson } from '../../../lib/jwks/fetch-json.ts'
+import { fetchJson } from '../../../lib/fetch/fetch-json.ts'
 import { sendJson, LocalIssuer } from '../../helpers/issuer.ts'
 
 type SeenOptions = RequestOptions & {

@@ -1,6 +1,6 @@
 import { get } from 'node:http'
 import { json } from 'node:stream/consumers'
-import { fetchJson } from '../../../lib/jwks/fetch-json.ts'
+import { fetchJson } from '../../../lib/fetch/fetch-json.ts'
 
 // A program that fetches a document by Node's own client and by that of the plugin, and prints what each has got.
 const url = new URL(process.argv[2]!)
